@@ -1,0 +1,35 @@
+/*
+ * dkim.h - DKIM signatures by libopendkim (RFC 6376).
+ */
+#ifndef MTA_DKIM_H
+#define MTA_DKIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mta/base/err.h"
+#include "mta/base/str.h"
+#include "mta/smtp/client.h"
+
+struct dkim_signer; /* one domain, selector and private key; immutable; any thread */
+
+/*
+ * Reads a PEM private key (RSA of 1024 bits or more, or Ed25519). Refuses a file that others than
+ * the owner (and group, read only) can read. NULL with *e set: missing, unreadable, too open, not
+ * a key.
+ */
+struct dkim_signer *dkim_signer_new(const char *domain, const char *selector,
+    const char *key_file, struct err *e);
+void dkim_signer_free(struct dkim_signer **);
+const char *dkim_signer_domain(const struct dkim_signer *);
+
+/*
+ * Appends "DKIM-Signature: ...\r\n" for the message to *out. relaxed/relaxed; From is over-signed;
+ * X-SES-* and fields that change on the way are not signed. Streams the message: memory does not
+ * grow with it. Blocks for the time of one private-key operation and one pass over the message.
+ * Returns 0, or -1 with *e set.
+ */
+int dkim_sign(const struct dkim_signer *, const struct smtp_content *, struct str *out,
+    struct err *e);
+
+#endif

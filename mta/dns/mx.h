@@ -1,0 +1,42 @@
+/*
+ * mx.h - from a recipient's domain to the addresses that take its mail (RFC 5321 5.1).
+ *
+ * MX by preference (equal ones shuffled), several addresses per host, implicit MX, null MX
+ * (RFC 7505), address literals. An MX that is a CNAME is skipped (RFC 5321 5.1, RFC 2181 10.3).
+ * Addresses that must never be dialled (address_policy) are left out.
+ */
+#ifndef MTA_DNS_MX_H
+#define MTA_DNS_MX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mta/outcome.h"
+#include "mta/smtp/client.h"
+
+struct resolver;
+struct mx_lookup;
+
+struct mx_policy {
+	bool allow_private; /* loopback, link-local, RFC 1918 / 6598 / 4193, multicast, 0/8 ... */
+	bool ipv4, ipv6;    /* families to use */
+	uint16_t port;      /* 25 */
+	size_t max_targets; /* addresses handed on, best first; 0 = 10 */
+};
+
+struct mx_result {
+	struct smtp_client_target *targets; /* best first; NULL when ntargets is 0 */
+	size_t ntargets;
+	struct outcome why; /* when ntargets is 0: STAGE_DNS; permanent for null MX (5.1.10), a name
+			       that does not exist (5.1.2), only forbidden addresses (5.4.4 ...); else temporary */
+	bool mx_present;    /* false: implicit MX */
+};
+
+/* The callback comes from the event loop, once, and the lookup frees itself after it. mx_lookup_free
+ * before that cancels it. */
+struct mx_lookup *mx_lookup_new(struct resolver *, const char *domain, const struct mx_policy *,
+    void (*done)(void *arg, const struct mx_result *), void *arg);
+void mx_lookup_free(struct mx_lookup **);
+
+#endif
