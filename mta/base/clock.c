@@ -41,7 +41,7 @@ clock_iso(int64_t wall, char buf[static 25])
 }
 
 char *
-clock_rfc5322(int64_t wall, char buf[static 32])
+clock_rfc5322(int64_t wall, char buf[static 48])
 {
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu",
 		"Fri", "Sat" };
@@ -51,7 +51,7 @@ clock_rfc5322(int64_t wall, char buf[static 32])
 	struct tm tm;
 
 	gmtime_r(&t, &tm);
-	snprintf(buf, 32, "%s, %02d %s %04d %02d:%02d:%02d +0000",
+	snprintf(buf, 48, "%s, %02d %s %04d %02d:%02d:%02d +0000",
 	    days[tm.tm_wday % 7], tm.tm_mday % 100, months[tm.tm_mon % 12],
 	    (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100,
 	    tm.tm_sec % 100);
