@@ -12,7 +12,8 @@
 
 #define NET_TEXT_MAX 64 /* "[2001:db8::1]:65535" and NUL */
 
-/* "192.0.2.1:25", "[2001:db8::1]:25", ":25" and "*:25" (any IPv6 and IPv4: [::]). 0 or -1. */
+/* "192.0.2.1:25", "[2001:db8::1]:25", ":25" and "*:25" (any IPv6 and IPv4: [::]). Port 0 is let
+ * through: the kernel then chooses. 0 or -1. */
 int net_parse_endpoint(const char *text, struct sockaddr_storage *, socklen_t *len, struct err *e);
 /* An address alone, "192.0.2.1" or "2001:db8::1", with the given port. 0 or -1. */
 int net_parse_address(const char *text, unsigned port, struct sockaddr_storage *, socklen_t *len,
