@@ -1,0 +1,259 @@
+/*
+ * store.h - the one truth on disk: queue, counters, events.
+ *
+ * Requests are asynchronous. The caller fills in a request, keeps it alive and lets go of it until
+ * `done` runs in the thread of `reply_to`. One store thread executes them in the order given and
+ * commits in groups: whatever gathered while the last commit ran is the next transaction, and
+ * `done` runs only after that commit is on disk. So a request that answers STORE_OK survives kill -9
+ * and power loss. Reading for people (listings, statistics) goes by another connection and never
+ * delays a commit.
+ *
+ * A settlement changes recipient, counters, event and our own new messages (DSN) together or not
+ * at all. Counters are deltas under a key; `accepted` is counted at enqueue under the route planned
+ * then and moves with the recipient when a later decision differs, so that at any commit
+ *	accepted = sent + bounced + filtered + expired + suppressed + removed + queued
+ * holds for every key, and `queued` needs no scan.
+ */
+#ifndef ROUTER_STORE_STORE_H
+#define ROUTER_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mta/base/err.h"
+#include "mta/base/inbox.h"
+#include "mta/outcome.h"
+#include "router/message.h"
+
+struct store;
+
+struct store_config {
+	const char *directory;     /* database, spool/ and ballast live here; must exist */
+	uint64_t reserve_bytes;    /* below this much free space enqueue answers STORE_FULL; a ballast
+				      file of this size is given up to keep settling when full */
+	int64_t event_keep;        /* ms that events are kept */
+};
+
+struct store_recovery {
+	uint64_t queued;    /* recipients found in the queue */
+	uint64_t returned;  /* were in memory of the last process: due again */
+	uint64_t unread;    /* were in "final dot sent, reply unread": due again, flagged, counted */
+	uint64_t orphans;   /* spool files of messages never acknowledged: removed */
+};
+
+/*
+ * Opens or creates, checks version and integrity, recovers, sweeps orphans, starts the threads.
+ * Refuses with one sentence: schema newer than this program, corrupt, locked by another process.
+ */
+struct store *store_open(const struct store_config *, struct store_recovery *, struct err *e);
+/* After all requests are answered. Commits, checkpoints, ends the threads. */
+void store_close(struct store **);
+const char *store_spool_directory(const struct store *);
+
+enum store_status {
+	STORE_OK,
+	STORE_FULL,   /* no space: nothing of this request happened; try again later */
+	STORE_FAILED, /* the store is broken (a failed fsync, corruption): accepts nothing more */
+};
+
+enum store_kind { STORE_ENQUEUE, STORE_BEGIN, STORE_SETTLE, STORE_LEASE, STORE_QUEUE_EDIT };
+
+/* First member of every request. */
+struct store_request {
+	struct task task;               /* the store's: travels with it */
+	enum store_kind kind;           /* set by store_*() */
+	struct inbox *reply_to;
+	void (*done)(struct store_request *);
+	enum store_status status;       /* set before done */
+	struct err err;                 /* when not STORE_OK */
+};
+
+/* -- counters ------------------------------------------------------------------------------- */
+
+enum counter {
+	COUNT_ACCEPTED,
+	COUNT_SENT,        /* the next hop answered 250 */
+	COUNT_DELIVERED,   /* mta path: as sent; ses path: by its Delivery event */
+	COUNT_BOUNCED,
+	COUNT_FILTERED,    /* refused by the recipient's filter, not a bad address */
+	COUNT_DEFERRED,    /* attempts that will be made again */
+	COUNT_EXPIRED,
+	COUNT_COMPLAINED,
+	COUNT_SUPPRESSED,
+	COUNT_REMOVED,     /* by an operator */
+	COUNT_UNREAD,      /* attempts that ended "final dot sent, reply unread" */
+	COUNT_MAX
+};
+const char *counter_name(enum counter);
+
+/* The key: route's path, carrier, group, source, rule, and the sender's domain. */
+struct counter_row {
+	const char *path, *carrier, *group, *sender, *source, *rule;
+	int64_t n[COUNT_MAX];
+};
+
+/* -- enqueue ---------------------------------------------------------------------------------- */
+
+/*
+ * Stores message, body and recipients, counts `accepted` under each recipient's route.
+ * A recipient with `leased` false is stored as RCPT_WAITING at its due time and shelf, else as
+ * RCPT_LEASED. Syncs a spooled body first, outside the transaction. Borrows everything.
+ */
+struct store_enqueue {
+	struct store_request req;
+	struct message *message;            /* with its body */
+	struct recipient_list recipients;
+	bool leased;
+};
+void store_enqueue(struct store *, struct store_enqueue *);
+
+/* -- begin ------------------------------------------------------------------------------------- */
+
+/*
+ * An attempt begins: marks the recipients RCPT_SENDING, so that after this answers STORE_OK their
+ * final dot may go out; moves `accepted` to the route given when it differs from the stored one;
+ * fetches the body when asked.
+ */
+struct store_begin {
+	struct store_request req;
+	int64_t message;
+	size_t n;
+	const unsigned *index;              /* n of them */
+	const struct route *route;          /* new key of all n */
+	bool want_body;
+	struct body *body;                  /* out: a reference for the caller, or NULL */
+};
+void store_begin(struct store *, struct store_begin *);
+
+/* -- settle -------------------------------------------------------------------------------------- */
+
+enum settle_as {
+	SETTLE_FINAL, /* the recipient leaves the queue; its message with its last one */
+	SETTLE_RETRY, /* an attempt failed: waits again at due, attempts + 1 */
+	SETTLE_RETURN,/* goes back as it was: waits at due, nothing attempted */
+};
+
+/* What the application and the log are told; type names are SES's (aws facts, section 4). */
+enum event_type {
+	EVENT_NONE, EVENT_SEND, EVENT_DELIVERY, EVENT_BOUNCE, EVENT_DELAY, EVENT_EXPIRED,
+	EVENT_SUPPRESSED, EVENT_REMOVED, EVENT_UNREAD,
+};
+const char *event_type_name(enum event_type);
+
+struct settlement {
+	STAILQ_ENTRY(settlement) link;
+	int64_t message;
+	unsigned index;
+	enum settle_as as;
+	int64_t due;                  /* RETRY, RETURN */
+	unsigned shelf;               /* RETRY, RETURN */
+	bool unread;                  /* RETRY: see recipient.unread */
+	bool delay_told;
+	const char *last;             /* RETRY: text to keep; NULL keeps the old */
+	const struct route *route;    /* the key counted under; moves `accepted` when it differs */
+	const char *sender;           /* sender's domain, part of the key */
+	const char *address;          /* for the event */
+	unsigned counters;            /* bits 1u << enum counter: each counted once */
+	enum event_type event;
+	int64_t at;                   /* wall ms */
+	const struct outcome *outcome;/* for the event; may be NULL */
+	const char *reason;           /* for the event; "" */
+	const char *peer;             /* for the event; "" */
+	const char *remote_id;        /* SES message id; "" */
+	struct message *notice;       /* DSN to enqueue with it, with body; NULL: none. Borrowed */
+	struct recipient *notice_to;  /* stored as RCPT_WAITING, due at once */
+};
+STAILQ_HEAD(settlement_list, settlement);
+
+/* Unknown recipients (settled before, deleted by hand) are skipped and change no counter. */
+struct store_settle {
+	struct store_request req;
+	struct settlement_list settlements;
+	unsigned skipped;             /* out */
+};
+void store_settle(struct store *, struct store_settle *);
+
+/* -- lease ------------------------------------------------------------------------------------------ */
+
+#define STORE_SHELVES 65536u
+
+/*
+ * Takes up to `max` recipients of one shelf that are due, earliest first, out of RCPT_WAITING into
+ * RCPT_LEASED. Recipients are new objects (so are their messages, shared within one answer, without
+ * body), owned by the caller.
+ */
+struct store_lease {
+	struct store_request req;
+	unsigned shelf;
+	int64_t now;                  /* wall ms */
+	size_t max;
+	struct recipient_list recipients; /* out */
+	size_t n;                     /* out */
+	int64_t next_due;             /* out: earliest still waiting on this shelf; INT64_MAX: none */
+};
+void store_lease(struct store *, struct store_lease *);
+
+/* Every shelf with waiting recipients and its earliest due time. Only between store_open and the
+ * first request; blocks. */
+void store_each_shelf(struct store *, void (*each)(void *arg, unsigned shelf, int64_t due),
+    void *arg);
+
+/* -- operators ---------------------------------------------------------------------------------------- */
+
+struct queue_filter {          /* "" and 0 match anything; domain also matches sub-domains */
+	int64_t message;
+	int index;                 /* -1: any */
+	const char *to, *domain, *sender, *path, *carrier;
+	size_t limit;
+};
+
+/* Retry now (RCPT_WAITING recipients become due at once) or delete (counted as removed, with an
+ * event). Those in memory are not touched here: the core handles them. */
+struct store_queue_edit {
+	struct store_request req;
+	struct queue_filter filter;
+	bool delete;
+	int64_t now;
+	uint64_t changed;             /* out */
+};
+void store_queue_edit(struct store *, struct store_queue_edit *);
+
+/*
+ * Reading for people. `run` is called in the store's reading thread with a read-only view as of one
+ * moment; it may call the store_read_* functions. Then `done` runs in the thread of reply_to.
+ */
+struct store_reader;
+struct store_query {
+	struct task task;             /* the store's */
+	struct inbox *reply_to;
+	void (*run)(struct store_query *, struct store_reader *);
+	void (*done)(struct store_query *);
+};
+void store_query(struct store *, struct store_query *);
+
+void store_read_counters(struct store_reader *,
+    void (*each)(void *arg, const struct counter_row *), void *arg);
+
+struct queue_row {
+	const struct recipient *recipient; /* with its message, without body */
+	enum recipient_state state;
+};
+/* Oldest message first. Returns the number of rows. */
+size_t store_read_queue(struct store_reader *, const struct queue_filter *,
+    void (*each)(void *arg, const struct queue_row *), void *arg);
+uint64_t store_read_queue_size(struct store_reader *);
+
+struct event_row {
+	int64_t seq, at, message;
+	unsigned index;
+	enum event_type type;
+	const char *sender, *recipient, *path, *carrier, *group, *source, *rule;
+	int code;
+	const char *enhanced, *stage, *reason, *text, *peer, *remote_id;
+};
+/* Events of one message (0: all), after `after`, oldest first, at most limit. */
+size_t store_read_events(struct store_reader *, int64_t message, int64_t after, size_t limit,
+    void (*each)(void *arg, const struct event_row *), void *arg);
+
+#endif
