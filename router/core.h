@@ -1,0 +1,67 @@
+/*
+ * core.h - the core thread: the one owner of queue, lanes, routing and settlement.
+ *
+ * It takes no lock. I/O threads and the store hand it tasks through its inbox; it answers the same
+ * way. Everything here is called in the core thread unless it says otherwise.
+ */
+#ifndef ROUTER_CORE_H
+#define ROUTER_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mta/base/inbox.h"
+#include "mta/base/str.h"
+#include "router/message.h"
+#include "router/store/store.h"
+
+struct core;
+struct config;
+struct event_base;
+struct io;
+
+/*
+ * A message that the store has just taken on, recipients and all, handed over by the thread that
+ * received it. Any thread posts it with core_accepted. With `leased` the recipients come into
+ * memory, else only their shelves and due times are noted.
+ */
+struct core_accepted {
+	struct task task;
+	struct core *core;
+	struct message *message;            /* a reference handed over */
+	struct recipient_list recipients;   /* handed over */
+	bool leased;
+};
+void core_accepted(struct core *, struct core_accepted *);
+
+/* The configuration that new work runs under. A reference for the caller; any thread. */
+struct config *core_config(struct core *);
+
+/* Loads the settings file again. 0: in force from now on, queued mail included. -1: the running
+ * one stays, *report says why. What needs a restart (listeners, threads, state directory) is named
+ * in *report and keeps its old value. */
+int core_reload(struct core *, struct str *report);
+
+/* An operator's retry-now or delete, in memory and in the store; `done` gets the number of
+ * recipients changed, or -1 and a sentence when the store refused. */
+void core_queue_edit(struct core *, const struct queue_filter *, bool delete,
+    void (*done)(void *arg, int64_t changed, const char *why), void *arg);
+
+struct store *core_store(struct core *);
+struct inbox *core_inbox(struct core *);
+
+/* Live state for `oiwake queue` and the admin API: one call per lane, then per path. */
+struct lane_row {
+	const char *path, *source, *group, *state; /* state is a sentence: "open", "waiting: ..." */
+	unsigned waiting, sending, connections;
+	int64_t blocked_until;                     /* wall ms; 0 when open */
+};
+void core_each_lane(struct core *, void (*each)(void *arg, const struct lane_row *), void *arg);
+
+struct core_totals {
+	uint64_t in_memory, sending, connections;
+	bool stopping, store_failed;
+};
+void core_totals(struct core *, struct core_totals *);
+
+#endif
