@@ -169,9 +169,7 @@ begin_spooling(struct body *b, struct err *e)
 	b->spooled = true;
 	if (write_window(b) < 0)
 		return err_sys(e, "cannot write '%s'", b->path);
-	free(b->data);
-	b->data = xmalloc(WINDOW);
-	set_room(b, WINDOW);
+	drop_data(b);
 	return 0;
 }
 
@@ -197,6 +195,10 @@ add_spooled(struct body *b, const char *data, size_t len, struct err *e)
 	size_t n;
 
 	while (len > 0) {
+		if (b->data == NULL) {
+			b->data = xmalloc(WINDOW);
+			set_room(b, WINDOW);
+		}
 		if (b->len == WINDOW && write_window(b) < 0)
 			return err_sys(e, "cannot write '%s'", b->path);
 		n = WINDOW - b->len < len ? WINDOW - b->len : len;
