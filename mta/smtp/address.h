@@ -28,8 +28,8 @@ struct address {
  * Parses the text between the angle brackets (without them). Source routes (@a,@b:c@d) are
  * accepted and dropped (RFC 5321 4.1.1.3). A quoted local part is unquoted; one that needs no
  * quotes but for irregular dots ("a..b"@d) gives the same address as a..b@d, marked irregular.
- * CR, LF, NUL and other controls are refused even inside quotes. A domain is required, except
- * that `postmaster` alone is accepted with an empty domain when allow_bare_postmaster.
+ * CR, LF, NUL and other controls are refused even inside quotes. A local part and a domain are
+ * required (the server completes a bare `postmaster` itself before it comes here).
  * Returns 0, or -1 with *e set. Any thread.
  */
 int address_parse(struct address *, const char *text, size_t len, struct err *e);
