@@ -68,6 +68,7 @@ struct config_path {
 	struct config_pool *pool;    /* when a rule names none */
 	char *relay_host;            /* next hop instead of MX: host or address; NULL: MX */
 	uint16_t port;               /* 25; of relay_host or of every MX */
+	SSL_CTX *tls_ctx;            /* client side, for mta and ses: tls_client_new; NULL: no TLS */
 	bool allow_private;          /* loopback and private addresses may be dialled */
 	bool ipv4, ipv6;
 	bool tls;                    /* opportunistic STARTTLS */

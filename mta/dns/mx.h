@@ -37,6 +37,9 @@ struct mx_result {
  * before that cancels it. */
 struct mx_lookup *mx_lookup_new(struct resolver *, const char *domain, const struct mx_policy *,
     void (*done)(void *arg, const struct mx_result *), void *arg);
+/* As mx_lookup_new for a host itself (a relay, an endpoint): its addresses, no MX asked for. */
+struct mx_lookup *mx_lookup_host(struct resolver *, const char *host, const struct mx_policy *,
+    void (*done)(void *arg, const struct mx_result *), void *arg);
 void mx_lookup_free(struct mx_lookup **);
 
 #endif
