@@ -43,6 +43,7 @@ SANDBOX := $O/bin/oiwake-sandbox
 
 all: $O/bin/oiwake
 programs: all $(SANDBOX) $(TESTS) $(BENCH)
+fuzzers: $(FUZZ)
 
 $(LIB): $(LIBSRC:%.c=$O/obj/%.o)
 	@rm -f $@
@@ -67,7 +68,7 @@ test:
 demo: programs
 	tests/demo
 
-bench:
+bench: programs
 	tests/bench/run
 
 fuzz:
@@ -87,6 +88,6 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all programs test demo bench fuzz lint install clean
+.PHONY: all programs fuzzers test demo bench fuzz lint install clean
 .SECONDARY:
 -include $(shell find $O -name '*.d' 2>/dev/null)
