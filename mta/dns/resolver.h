@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "mta/base/err.h"
+#include "mta/dns/message.h"
 
 struct event_base;
 struct resolver;
@@ -24,11 +25,13 @@ struct resolver_config {
 	size_t nservers;
 	const char *trust_anchor_file; /* NULL: no DNSSEC validation */
 	size_t cache_bytes;            /* per resolver; 0 = 4 MiB */
+	int64_t timeout;               /* ms until a query ends in DNS_TEMPFAIL; 0 = 30 s */
 };
 
-/* NULL with *e set when an option is not accepted. */
+/* NULL with *e set when an option is not accepted. Any thread, before the base's loop runs. */
 struct resolver *resolver_new(struct event_base *, const struct resolver_config *, struct err *e);
 void resolver_free(struct resolver **); /* all queries freed before */
+struct event_base *resolver_base(const struct resolver *);
 
 enum dns_status {
 	DNS_OK,        /* records present */
@@ -44,13 +47,12 @@ struct dns_answer {
 	const uint8_t *const *rdata; /* nrdata records, raw rdata */
 	const size_t *rdata_len;
 	size_t nrdata;             /* at most DNS_MAX_RECORDS; more in the answer are left out */
-	char why[128];             /* for DNS_TEMPFAIL */
+	char why[128];             /* for DNS_TEMPFAIL; printable */
 };
-#define DNS_MAX_RECORDS 100 /* a hostile RRset costs no more than this */
 
-/* type: 1 A, 15 MX, 16 TXT, 28 AAAA, 52 TLSA ... The callback comes from the event loop and never
- * from inside resolver_query_new; the answer is valid during it. The handle is freed by the caller,
- * also after the callback (or inside it). */
+/* type: enum dns_type. A name that breaks the syntax of names does not exist: DNS_NXDOMAIN. The
+ * callback comes from the event loop and never from inside resolver_query_new; the answer is valid
+ * during it. The handle is freed by the caller, also after the callback (or inside it). */
 struct resolver_query *resolver_query_new(struct resolver *, const char *name, int type,
     void (*done)(void *arg, const struct dns_answer *), void *arg);
 void resolver_query_free(struct resolver_query **);
