@@ -30,6 +30,7 @@ struct body {
 	size_t len, room; /* bytes in data, bytes counted in in_memory */
 	char *dir, *path; /* of the spool file; NULL for body_take */
 	bool spooled;
+	bool lost;           /* an fsync failed: what is on disk is unknown */
 	pthread_mutex_t
 	    lock; /* guards data, len, room and fd of a spooled body */
 	int fd;	  /* -1 until it is needed */
@@ -267,10 +268,14 @@ body_sync(struct body *b, struct err *e)
 {
 	if (!b->spooled)
 		return 0;
-	if (make_readable(b) < 0)
+	if (b->lost)
+		errno = EIO;
+	if (b->lost || make_readable(b) < 0)
 		return err_sys(e, "cannot write '%s'", b->path);
-	if (fsync(b->fd) < 0)
+	if (fsync(b->fd) < 0) {
+		b->lost = true;
 		return err_sys(e, "cannot sync '%s'", b->path);
+	}
 	return sync_directory(b->dir, e);
 }
 
@@ -291,6 +296,12 @@ bool
 body_is_spooled(const struct body *b)
 {
 	return b->spooled;
+}
+
+const char *
+body_name(const struct body *b)
+{
+	return b->spooled ? b->path + strlen(b->dir) + 1 : "";
 }
 
 const char *

@@ -33,13 +33,14 @@ void body_unref(struct body **); /* the last one closes; it never removes the sp
 /* Writing: one thread, before the body is handed on. -1 with *e (code ENOSPC when full). */
 int body_add(struct body *, const void *data, size_t len, struct err *e);
 /* Puts the spool file on disk for good: fsync of the file and of its directory. Nothing to do for
- * one in memory. Blocks; called by the store. */
+ * one in memory. Blocks; called by the store. Once an fsync has failed it never succeeds again. */
 int body_sync(struct body *, struct err *e);
 /* Removes the spool file of a body that was not taken on. */
 void body_discard(struct body *);
 
 uint64_t body_size(const struct body *);
 bool body_is_spooled(const struct body *);
+const char *body_name(const struct body *); /* of the spool file, without directory; in memory: "" */
 const char *body_data(const struct body *); /* in memory: all bytes; spooled: NULL */
 
 /* Reads at an offset; short only at the end; -1 with errno. Any thread. */

@@ -54,6 +54,8 @@ const char *store_spool_directory(const struct store *);
 enum store_status {
 	STORE_OK,
 	STORE_FULL,   /* no space: nothing of this request happened; try again later */
+	STORE_REJECTED, /* it contradicts what is stored (an id taken already, a recipient that is
+			   not there): nothing of it happened, and again would not help */
 	STORE_FAILED, /* the store is broken (a failed fsync, corruption): accepts nothing more */
 };
 
@@ -208,14 +210,24 @@ struct queue_filter {          /* "" and 0 match anything; domain also matches s
 	size_t limit;
 };
 
+/* How far an edit has come; the store's own. */
+struct edit_progress {
+	int64_t message, index;    /* the last one looked at */
+	uint64_t changed;
+	bool more;
+};
+
 /* Retry now (RCPT_WAITING recipients become due at once) or delete (counted as removed, with an
- * event). Those in memory are not touched here: the core handles them. */
+ * event). Those in memory are not touched here: the core handles them. Long queues are gone through
+ * in slices, a transaction each, with other requests in between; when a later slice fails, `changed`
+ * says how many had been changed by then. */
 struct store_queue_edit {
 	struct store_request req;
 	struct queue_filter filter;
 	bool delete;
 	int64_t now;
 	uint64_t changed;             /* out */
+	struct edit_progress at, next;/* the store's: as committed, and as in this transaction */
 };
 void store_queue_edit(struct store *, struct store_queue_edit *);
 
