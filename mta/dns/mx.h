@@ -33,8 +33,8 @@ struct mx_result {
 	bool mx_present;    /* false: implicit MX */
 };
 
-/* The callback comes from the event loop, once, and the lookup frees itself after it. mx_lookup_free
- * before that cancels it. */
+/* The callback comes from the event loop, once, and the lookup frees itself after it, the result
+ * with it. mx_lookup_free before that cancels it; not to be called from inside the callback. */
 struct mx_lookup *mx_lookup_new(struct resolver *, const char *domain, const struct mx_policy *,
     void (*done)(void *arg, const struct mx_result *), void *arg);
 /* As mx_lookup_new for a host itself (a relay, an endpoint): its addresses, no MX asked for. */
