@@ -1,0 +1,506 @@
+/*
+ * client_connection.c - sockets, TLS and the bytes of replies for the SMTP
+ * client.
+ *
+ * Tries the targets one after the other, each from the source's address, and
+ * turns what libevent and OpenSSL report into replies for client.c's state
+ * table and into outcomes.
+ */
+#include "mta/smtp/client_int.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mta/base/alloc.h"
+#include "mta/base/net.h"
+#include "mta/tls.h"
+
+/* More of the message is read when less than this waits to be sent. */
+#define LOW_WATER    (64 * 1024)
+#define MOST_AT_ONCE (256 * 1024) /* bytes offered to one write */
+
+static void use_connection(struct smtp_client *);
+
+const struct smtp_client_target *
+client_target(const struct smtp_client *c)
+{
+	return &c->targets[c->next_target - 1];
+}
+
+size_t
+client_unsent(const struct smtp_client *c)
+{
+	return c->bev == NULL
+		   ? 0
+		   : evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+bool
+client_write(struct smtp_client *c)
+{
+	if (c->extra) {
+		str_clear(&c->out);
+		client_break(
+		    c, SCOPE_SESSION, "peer said more than it was asked for");
+		return false;
+	}
+	bufferevent_write(c->bev, c->out.data, c->out.len);
+	str_clear(&c->out);
+	return true;
+}
+
+void
+client_disconnect(struct smtp_client *c)
+{
+	SSL *ssl;
+
+	if (c->fd != -1) {
+		event_del(&c->connected);
+		close(c->fd);
+		c->fd = -1;
+	}
+	if (c->bev == NULL)
+		return;
+	ssl = bufferevent_openssl_get_ssl(c->bev);
+	if (ssl != NULL && c->state == CLIENT_QUIT)
+		SSL_shutdown(ssl);
+	bufferevent_free(c->bev);
+	c->bev = NULL;
+	ERR_clear_error();
+	reply_release(&c->reply);
+	reply_init(&c->reply, SMTP_REPLY_MAX);
+}
+
+/* ------ connecting */
+
+static void
+name_target(struct smtp_client *c, const struct smtp_client_target *t)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&t->addr;
+	char address[NET_TEXT_MAX];
+	struct str s = STR_INIT;
+
+	str_addf(&s, "%s[%s]:%u", t->host, net_address_text(sa, address),
+	    net_port(sa));
+	free(c->peer);
+	c->peer = str_detach(&s);
+}
+
+/* 0 while it is connecting; else an errno, and *did says at what. */
+static int
+dial(
+    struct smtp_client *c, const struct smtp_client_target *t, const char **did)
+{
+	int on = 1;
+
+	*did = "make a socket for";
+	c->fd = socket(
+	    t->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd == -1)
+		return errno;
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (c->bind_len > 0) {
+		*did = "use the source address for";
+		/* The port is chosen by connect, which knows the destination: a
+		 * source can then have more connections than there are free
+		 * ports. */
+		setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
+		    sizeof(on));
+		if (bind(c->fd, (struct sockaddr *)&c->bind, c->bind_len) != 0)
+			return errno;
+	}
+	*did = "connect to";
+	if (connect(c->fd, (const struct sockaddr *)&t->addr, t->addr_len) !=
+		0 &&
+	    errno != EINPROGRESS)
+		return errno;
+	return 0;
+}
+
+/* au answers a connection it does not want with a reset: at SYN, or later. */
+static bool
+is_reset(int error)
+{
+	return error == ECONNRESET || error == ECONNREFUSED;
+}
+
+static void
+target_failed(struct smtp_client *c, const char *did, int error)
+{
+	outcome_set(&c->why, SCOPE_LANE, STAGE_CONNECT, false,
+	    "cannot %s %s: %s", did, c->peer, strerror(error));
+	c->why.reset = is_reset(error);
+}
+
+static void
+on_connected(int fd, short what, void *arg)
+{
+	struct smtp_client *c = arg;
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	(void)what;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error != 0) {
+		client_next_target(c, error);
+		return;
+	}
+	c->reached = true;
+	if (c->tls == TLS_IMPLICIT) {
+		client_start_tls(c);
+		return;
+	}
+	c->bev = bufferevent_socket_new(c->base, c->fd, BEV_OPT_CLOSE_ON_FREE);
+	if (c->bev == NULL) {
+		client_next_target(c, ENOMEM);
+		return;
+	}
+	c->fd = -1;
+	use_connection(c);
+	client_enter(c, CLIENT_GREETING);
+}
+
+void
+client_connect(struct smtp_client *c)
+{
+	const char *did;
+	int error;
+
+	while (c->next_target < c->ntargets) {
+		c->next_target++;
+		c->secured = false;
+		c->tls_text[0] = '\0';
+		name_target(c, client_target(c));
+		error = dial(c, client_target(c), &did);
+		if (error == 0) {
+			event_assign(&c->connected, c->base, c->fd, EV_WRITE,
+			    on_connected, c);
+			event_add(&c->connected, NULL);
+			client_enter(c, CLIENT_CONNECT);
+			return;
+		}
+		if (c->fd != -1)
+			close(c->fd);
+		c->fd = -1;
+		target_failed(c, did, error);
+	}
+	client_end(c, &c->why);
+}
+
+void
+client_next_target(struct smtp_client *c, int error)
+{
+	if (c->state == CLIENT_CONNECT) {
+		target_failed(c, "connect to", error);
+	} else {
+		outcome_set(&c->why, SCOPE_LANE, STAGE_CONNECT, false,
+		    "no greeting from %s: %s", c->peer,
+		    error != 0 ? strerror(error) : "connection closed by peer");
+		c->why.reset = is_reset(error);
+	}
+	client_disconnect(c);
+	client_connect(c);
+}
+
+void
+client_refused_by_greeting(struct smtp_client *c)
+{
+	reply_outcome(&c->reply, SCOPE_LANE, STAGE_CONNECT, &c->why);
+	client_disconnect(c);
+	client_connect(c);
+}
+
+/* ------ TLS */
+
+/* The name without a trailing dot, as it stands in certificates. Empty when
+ * there is none. */
+static void
+certificate_name(const struct smtp_client *c, struct str *name)
+{
+	str_adds(name, client_target(c)->host);
+	if (name->len > 0 && name->data[name->len - 1] == '.')
+		name->data[--name->len] = '\0';
+}
+
+static bool
+is_address(const char *name)
+{
+	struct in6_addr buf;
+
+	return inet_pton(AF_INET, name, &buf) == 1 ||
+	       inet_pton(AF_INET6, name, &buf) == 1;
+}
+
+/* Whom the handshake is with, and whether that must be proved. False: it cannot
+ * be. */
+static bool
+expect_name(const struct smtp_client *c, SSL *ssl, char *name)
+{
+	bool address = is_address(name);
+
+	if (name[0] != '\0' && !address)
+		SSL_set_tlsext_host_name(ssl, name);
+	if (c->tls == TLS_OPPORTUNISTIC) {
+		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+		return true;
+	}
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (name[0] == '\0')
+		return false;
+	if (address)
+		return X509_VERIFY_PARAM_set1_ip_asc(
+			   SSL_get0_param(ssl), name) == 1;
+	return SSL_set1_host(ssl, name) == 1;
+}
+
+static SSL *
+new_ssl(const struct smtp_client *c)
+{
+	struct str name = STR_INIT;
+	SSL *ssl = SSL_new(c->tls_ctx);
+
+	if (ssl == NULL)
+		return NULL;
+	/* evbuffers move what a partial write left. */
+	SSL_set_mode(ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	certificate_name(c, &name);
+	if (!expect_name(c, ssl, name.data)) {
+		SSL_free(ssl);
+		ssl = NULL;
+	}
+	str_release(&name);
+	return ssl;
+}
+
+/* In opportunistic mode another connection without TLS may do. */
+static void
+tls_failed(struct smtp_client *c, const char *why, bool reset)
+{
+	struct outcome o;
+
+	outcome_set(&o,
+	    c->tls == TLS_OPPORTUNISTIC ? SCOPE_SESSION : SCOPE_LANE, STAGE_TLS,
+	    false, "TLS handshake with %s failed: %s", c->peer, why);
+	o.reset = reset;
+	client_end(c, &o);
+}
+
+/* The plain connection's socket, which stays open when its bufferevent goes. */
+static void
+take_socket(struct smtp_client *c)
+{
+	if (c->bev == NULL)
+		return;
+	c->fd = bufferevent_getfd(c->bev);
+	bufferevent_setfd(c->bev, -1);
+	bufferevent_free(c->bev);
+	c->bev = NULL;
+	event_assign(&c->connected, c->base, c->fd, EV_WRITE, on_connected, c);
+}
+
+void
+client_start_tls(struct smtp_client *c)
+{
+	SSL *ssl;
+
+	take_socket(c);
+	client_enter(c, CLIENT_HANDSHAKE);
+	ssl = new_ssl(c);
+	if (ssl == NULL) {
+		tls_failed(
+		    c, "no name to verify the certificate against", false);
+		return;
+	}
+	c->bev = bufferevent_openssl_socket_new(c->base, c->fd, ssl,
+	    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+	if (c->bev == NULL) {
+		SSL_free(ssl);
+		tls_failed(c, "cannot set up TLS", false);
+		return;
+	}
+	c->fd = -1;
+	/* Replies tell where they end, so that a missing close_notify hides
+	 * nothing. */
+	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
+	use_connection(c);
+}
+
+static void
+handshake_done(struct smtp_client *c)
+{
+	c->secured = true;
+	tls_describe(bufferevent_openssl_get_ssl(c->bev), c->tls_text);
+	if (c->tls == TLS_IMPLICIT)
+		client_enter(c, CLIENT_GREETING);
+	else
+		client_hello(c);
+}
+
+static void
+handshake_lost(struct smtp_client *c, const char *why, bool reset)
+{
+	long verified =
+	    SSL_get_verify_result(bufferevent_openssl_get_ssl(c->bev));
+
+	if (verified != X509_V_OK && c->tls != TLS_OPPORTUNISTIC)
+		why = X509_verify_cert_error_string(verified);
+	tls_failed(c, why, reset);
+}
+
+/* ------ bytes */
+
+/* Takes what there is of one reply; false when nothing is left to take. */
+static bool
+take_reply(struct smtp_client *c, struct evbuffer *in)
+{
+	size_t len = evbuffer_get_contiguous_space(in), used;
+	enum reply_progress progress;
+	bool begun = reply_begun(&c->reply);
+
+	if (len == 0)
+		return false;
+	progress = reply_feed(&c->reply,
+	    (char *)evbuffer_pullup(in, (ev_ssize_t)len), len, &used);
+	evbuffer_drain(in, used);
+	switch (progress) {
+	case REPLY_MORE:
+		/* One time-out for the whole reply, however slowly its bytes
+		 * come. */
+		if (!begun)
+			client_arm(c, c->timeouts.reply);
+		break;
+	case REPLY_BAD:
+		client_break(c, SCOPE_SESSION, c->reply.bad);
+		break;
+	case REPLY_DONE:
+		c->extra = evbuffer_get_length(in) > 0;
+		client_on_reply(c);
+	}
+	return true;
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct smtp_client *c = arg;
+
+	client_body_go_on(c);
+	while (c->bev == bev && take_reply(c, bufferevent_get_input(bev)))
+		continue;
+}
+
+static void
+on_write(struct bufferevent *bev, void *arg)
+{
+	struct smtp_client *c = arg;
+
+	(void)bev;
+	client_body_go_on(c);
+}
+
+/* A peer that turns a message down in the middle says why and closes; our next
+ * write then fails before its words were read. */
+static void
+hear_out(struct smtp_client *c, struct bufferevent *bev)
+{
+	struct evbuffer *in = evbuffer_new();
+
+	while (
+	    c->bev == bev && evbuffer_read(in, bufferevent_getfd(bev), -1) > 0)
+		while (c->bev == bev && take_reply(c, in))
+			continue;
+	evbuffer_free(in);
+}
+
+/* OpenSSL and libevent lose the errno of a TLS connection; the kernel still
+ * knows. */
+static bool
+was_reset(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+/* What libevent's event means: a sentence, and an errno where there is one. */
+static const char *
+read_event(struct bufferevent *bev, short what, int *error)
+{
+	const char *reason = NULL;
+	unsigned long problem;
+
+	if (bufferevent_openssl_get_ssl(bev) == NULL) {
+		*error =
+		    (what & BEV_EVENT_ERROR) != 0 ? EVUTIL_SOCKET_ERROR() : 0;
+	} else {
+		problem = bufferevent_get_openssl_error(bev);
+		if (problem != 0)
+			reason = ERR_reason_error_string(problem);
+		*error = was_reset(bufferevent_getfd(bev)) ? ECONNRESET : 0;
+	}
+	if (reason != NULL)
+		return reason;
+	return *error != 0 ? strerror(*error) : "connection closed by peer";
+}
+
+static void
+connection_lost(struct smtp_client *c, const char *reason, int error)
+{
+	struct outcome why;
+
+	if (c->state == CLIENT_HANDSHAKE) {
+		handshake_lost(c, reason, is_reset(error));
+	} else if (c->state == CLIENT_GREETING) {
+		client_next_target(c, error);
+	} else if (c->state == CLIENT_QUIT) {
+		client_end(c, &(struct outcome){ .stage = STAGE_QUIT });
+	} else {
+		outcome_set(&why, SCOPE_SESSION, client_stage(c), false,
+		    "%s while %s", reason, client_doing(c));
+		why.reset = is_reset(error);
+		client_end(c, &why);
+	}
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct smtp_client *c = arg;
+	const char *reason;
+	int error;
+
+	if ((what & BEV_EVENT_CONNECTED) != 0) {
+		handshake_done(c);
+		return;
+	}
+	reason = read_event(bev, what, &error);
+	client_body_go_on(c);
+	if ((what & BEV_EVENT_WRITING) != 0 &&
+	    bufferevent_openssl_get_ssl(bev) == NULL)
+		hear_out(c, bev);
+	if (c->bev == bev)
+		connection_lost(c, reason, error);
+}
+
+static void
+use_connection(struct smtp_client *c)
+{
+	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_WRITE, LOW_WATER, 0);
+	bufferevent_set_max_single_write(c->bev, MOST_AT_ONCE);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
