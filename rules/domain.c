@@ -1,0 +1,174 @@
+/*
+ * domain.c - what a rule set knows of a domain, a mailbox, a carrier; and the
+ * atoms of each.
+ *
+ * Suffixes match on label borders only: the walk goes from the last label to
+ * the first and looks each whole suffix up once, with the hash it has so far
+ * (hash_int.h).
+ */
+#include "rules/ruleset_int.h"
+
+#include <string.h>
+
+#include "rules/hash_int.h"
+
+/* clang-format off */
+#define GROW(array, room, n) \
+	((array) = rules_grow((array), &(room), (n), sizeof(*(array))))
+/* clang-format on */
+
+uint32_t
+domain_put(struct ruleset *rs, const char *text, size_t len)
+{
+	uint32_t number = table_put(&rs->domains, &rs->arena, text, len);
+
+	GROW(rs->domain, rs->domain_room, rs->domains.n);
+	return number;
+}
+
+uint32_t
+address_put(struct ruleset *rs, const char *text, size_t len)
+{
+	const char *domain = (const char *)memrchr(text, '@', len) + 1;
+	uint32_t number = table_put(&rs->addresses, &rs->arena, text, len);
+	uint32_t host;
+
+	host = domain_put(rs, domain, len - (size_t)(domain - text));
+	rs->domain[host].addresses = true;
+	GROW(rs->address, rs->address_room, rs->addresses.n);
+	return number;
+}
+
+uint32_t
+carrier_put(struct ruleset *rs, const char *name, size_t len)
+{
+	uint32_t number = table_put(&rs->carriers, &rs->arena, name, len);
+
+	GROW(rs->carrier, rs->carrier_room, rs->carriers.n);
+	return number;
+}
+
+uint32_t
+group_put(struct ruleset *rs, const char *name, size_t len)
+{
+	uint32_t number = table_put(&rs->groups, &rs->arena, name, len);
+
+	GROW(rs->group, rs->group_room, rs->groups.n);
+	return number;
+}
+
+uint32_t
+path_put(struct ruleset *rs, const char *name, size_t len)
+{
+	uint32_t number = table_put(&rs->paths, &rs->arena, name, len);
+
+	GROW(rs->path_shape, rs->path_room, rs->paths.n);
+	return number;
+}
+
+uint32_t
+atom_new(struct ruleset *rs)
+{
+	GROW(rs->atom, rs->atom_room, rs->natom + 1);
+	rs->atom[rs->natom].rule = NONE;
+	return (uint32_t)rs->natom++;
+}
+
+size_t
+domain_places(const struct ruleset *rs, const char *domain,
+    const struct place **place, uint32_t *self, uint32_t *hash)
+{
+	size_t len = strlen(domain), n = 0;
+	uint32_t h = HASH_START, found;
+
+	*self = NONE;
+	for (size_t i = len; i-- > 0;) {
+		if (domain[i] == '.' && n < ATOMS_MAX - 1) {
+			found = table_get_hashed(
+			    &rs->domains, domain + i + 1, len - i - 1, h);
+			if (found != TABLE_NONE)
+				place[n++] = &rs->domain[found].below;
+		}
+		h = hash_step(h, (unsigned char)domain[i]);
+	}
+	*hash = h;
+	found = table_get_hashed(&rs->domains, domain, len, h);
+	if (found != TABLE_NONE) {
+		*self = found;
+		place[n++] = &rs->domain[found].self;
+	}
+	return n;
+}
+
+static bool
+same_local(const char *folded, const char *local, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (folded[i] != (char)ascii_lower((unsigned char)local[i]))
+			return false;
+	return true;
+}
+
+/* The atom of local@domain; hash is the domain's, and goes on through '@' and
+ * the local part. */
+static uint32_t
+address_atom(const struct ruleset *rs, const char *local, const char *domain,
+    uint32_t hash)
+{
+	size_t nlocal = strlen(local), ndomain = strlen(domain), at = 0;
+	const struct table_name *key;
+	uint32_t number;
+
+	hash = hash_step(hash, '@');
+	for (size_t i = nlocal; i-- > 0;)
+		hash = hash_step(hash, ascii_lower((unsigned char)local[i]));
+	while (
+	    (number = table_probe(&rs->addresses, hash, &at)) != TABLE_NONE) {
+		key = &rs->addresses.name[number];
+		if (key->len == nlocal + 1 + ndomain &&
+		    key->text[nlocal] == '@' &&
+		    same_local(key->text, local, nlocal) &&
+		    memcmp(key->text + nlocal + 1, domain, ndomain) == 0)
+			return rs->address[number];
+	}
+	return ATOM_NO;
+}
+
+static void
+add_atom(struct sighting *s, uint32_t atom)
+{
+	if (atom != ATOM_NO && s->n < ATOMS_MAX)
+		s->atom[s->n++] = atom;
+}
+
+void
+domain_see(const struct ruleset *rs, const char *local, const char *domain,
+    struct sighting *s)
+{
+	const struct place *place[ATOMS_MAX];
+	uint32_t self, hash;
+	size_t n;
+
+	s->n = 0;
+	s->site = NULL;
+	s->hint = NULL;
+	add_atom(s, ATOM_ANY);
+	if (domain[0] == '\0' && local != NULL && local[0] == '\0')
+		add_atom(s, ATOM_NULL_PATH);
+	n = domain_places(rs, domain, place, &self, &hash);
+	if (local != NULL && self != NONE && rs->domain[self].addresses)
+		add_atom(s, address_atom(rs, local, domain, hash));
+	for (size_t i = 0; i < n; i++) {
+		if (place[i]->site > 0)
+			s->site = &rs->site[place[i]->site - 1];
+		if (place[i]->hint > 0)
+			s->hint = &rs->hint[place[i]->hint - 1];
+	}
+	if (s->site != NULL) {
+		add_atom(s, ATOM_ANY_CARRIER);
+		add_atom(s, rs->carrier[s->site->carrier_number].atom);
+	}
+	/* The most specific first, should a hostile domain have too many. */
+	for (size_t i = n; i-- > 0;)
+		add_atom(s, place[i]->atom);
+}

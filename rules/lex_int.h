@@ -1,0 +1,61 @@
+/*
+ * lex_int.h - the text of a rule file as statements, and a statement as words.
+ *
+ * A statement is a line, or several joined by a backslash at the end of all but the last. Words are
+ * separated by blanks; "..." holds blanks, with \" and \\ inside; # begins a comment.
+ */
+#ifndef RULES_LEX_INT_H
+#define RULES_LEX_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rules/arena_int.h"
+#include "rules/report.h"
+
+/* One file as read. Lives as long as the rule set. */
+struct source {
+	const char *name;
+	const char *text; /* ends in NUL, which is not counted */
+	size_t len;
+	unsigned depth;   /* 0: the file that was asked for; 1: included by it */
+	bool open;        /* still being read: including it again is a cycle */
+	bool file;        /* has a place on disk: dev, ino are set and it may include */
+	unsigned long long dev, ino;
+};
+
+struct token {
+	const char *text; /* len bytes; ends in NUL only when string is set */
+	size_t len;
+	const struct source *source;
+	const char *at;   /* where it begins in source->text */
+	unsigned line, col;
+	bool string;      /* was written in quotes, and nothing followed the closing one */
+};
+
+struct lex {
+	const struct source *source;
+	struct arena *arena;
+	struct rules_report *report;
+	const char *p, *line_start;
+	unsigned line;
+	struct token *token; /* the words of the statement; n of them */
+	size_t n, room;
+};
+
+void lex_init(struct lex *, const struct source *, struct arena *, struct rules_report *);
+/*
+ * Reads the next statement that has a word. Returns 1; 0 at the end of the text; -1 when it was
+ * malformed, which is in the report: ask on for the next one.
+ */
+int lex_next(struct lex *);
+void lex_clear(struct lex *);
+
+/* True when text is UTF-8 without controls but tab and line ends; else the report says where it is not. */
+bool lex_check_text(const struct source *, struct rules_report *);
+
+/* Adds a problem at a token, echoing its line. */
+void problem_at(struct rules_report *, const struct token *, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * parse.c - files into a rule set: the statements, what they include, and the
+ * checks at the end.
+ *
+ * A mistake costs its statement and nothing else, so one run finds them all.
+ * Names of carriers and groups may be used before they are defined and are
+ * checked when everything has been read.
+ */
+#include "rules/parse_int.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *word;
+	int (*parse)(struct words *);
+} statements[] = {
+	{ "carrier", parse_carrier },
+	{ "expect", parse_expect },
+	{ "hint", parse_hint },
+	{ "include", parse_include },
+	{ "route", parse_route },
+	{ "shape", parse_shape },
+};
+
+#define STATEMENTS (sizeof(statements) / sizeof(*statements))
+
+static void
+parse_statement(struct words *w)
+{
+	const char *names[STATEMENTS];
+
+	for (size_t i = 0; i < STATEMENTS; i++) {
+		names[i] = statements[i].word;
+		if (!word_take(w, names[i]))
+			continue;
+		if (statements[i].parse(w) == 0)
+			words_end(w);
+		return;
+	}
+	word_expected(w,
+	    "'route', 'carrier', 'shape', 'expect', 'hint' or 'include'", names,
+	    STATEMENTS);
+}
+
+void
+parse_source(struct parse *p, struct source *s)
+{
+	struct lex lex;
+	int rc;
+
+	if (!lex_check_text(s, p->report))
+		return;
+	s->open = true;
+	lex_init(&lex, s, &p->rs->arena, p->report);
+	while ((rc = lex_next(&lex)) != 0) {
+		struct words w = { p, lex.token, lex.n, 0 };
+
+		if (rc > 0)
+			parse_statement(&w);
+	}
+	lex_clear(&lex);
+	s->open = false;
+}
+
+/* A name as the including file means it: relative to where that file is. */
+static const char *
+beside(struct words *w, const struct token *t)
+{
+	const char *file = t->source->name, *slash = strrchr(file, '/');
+
+	if (t->text[0] == '/' || slash == NULL)
+		return arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	return arena_printf(&w->parse->rs->arena, "%.*s/%.*s",
+	    (int)(slash - file), file, (int)t->len, t->text);
+}
+
+int
+parse_include(struct words *w)
+{
+	const struct token *t = word_peek(w);
+	struct source *s;
+
+	if (t == NULL || !t->string || t->len == 0)
+		return word_expected(
+		    w, "the name of a file in quotes", NULL, 0);
+	if (memchr(t->text, '*', t->len) != NULL ||
+	    memchr(t->text, '?', t->len) != NULL) {
+		problem_at(w->parse->report, t,
+		    "patterns in 'include' are not supported yet");
+		return -1;
+	}
+	if (!t->source->file) {
+		problem_at(
+		    w->parse->report, t, "'include' works in files only");
+		return -1;
+	}
+	word_next(w);
+	if (words_end(w) < 0)
+		return -1;
+	s = source_open(w->parse, beside(w, t), t);
+	if (s != NULL)
+		parse_source(w->parse, s);
+	return 0;
+}
+
+/* ---- when all is read ---- */
+
+/* Only what is defined is worth suggesting: the table holds the misspelt name
+ * as well. */
+static const char *
+suggest_defined(const struct parse *p, const char *name, bool group)
+{
+	const struct ruleset *rs = p->rs;
+	const struct table *t = group ? &rs->groups : &rs->carriers;
+	const char **names = rules_alloc((t->n + 1) * sizeof(*names));
+	const char *near;
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (group ? rs->group[i].defined : rs->carrier[i].defined)
+			names[n++] = t->name[i].text;
+	near = rules_suggest(name, names, n);
+	free(names);
+	return near;
+}
+
+static void
+check_mention(struct parse *p, const struct mention *m)
+{
+	const struct ruleset *rs = p->rs;
+	const char *kind = m->group ? "group" : "carrier", *name, *near;
+
+	if (m->group ? rs->group[m->number].defined
+		     : rs->carrier[m->number].defined)
+		return;
+	name = (m->group ? &rs->groups : &rs->carriers)->name[m->number].text;
+	near = suggest_defined(p, name, m->group);
+	if (near != NULL)
+		problem_at(p->report, &m->token,
+		    "unknown %s '%s', did you mean '%s'?", kind, name, near);
+	else
+		problem_at(p->report, &m->token, "unknown %s '%s'", kind, name);
+}
+
+static void
+check_rule_for_the_rest(struct parse *p)
+{
+	const struct ruleset *rs = p->rs;
+
+	if (rs->atom[ATOM_ANY].rule == NONE)
+		rules_report_add(p->report, rs->source[0]->name, 0, 0, NULL, 0,
+		    "no rule for everything else; end with one such as "
+		    "'route default to any via ses'");
+}
+
+static size_t
+problems(const struct rules_report *r)
+{
+	return r->n + r->left_out;
+}
+
+/* Each check needs the one before: an expectation means nothing in a set that
+ * is wrong anyway. */
+static struct ruleset *
+finish(struct parse *p, size_t before)
+{
+	struct ruleset *rs = p->rs;
+
+	for (size_t i = 0; i < p->nmention; i++)
+		check_mention(p, &p->mention[i]);
+	if (problems(p->report) == before) {
+		compile(rs);
+		check_rule_for_the_rest(p);
+	}
+	if (problems(p->report) == before)
+		run_expectations(p);
+	table_clear(&p->rule_names);
+	free(p->mention);
+	free(p->expectation);
+	if (problems(p->report) != before) {
+		ruleset_unref(rs);
+		return NULL;
+	}
+	source_version(rs);
+	return rs;
+}
+
+static void
+begin(struct parse *p, struct rules_report *r)
+{
+	struct ruleset *rs = rules_alloc(sizeof(*rs));
+
+	atomic_init(&rs->refs, 1);
+	for (uint32_t i = 0; i < ATOM_FIRST; i++)
+		atom_new(rs);
+	*p = (struct parse){ .rs = rs, .report = r };
+}
+
+struct ruleset *
+ruleset_load(const char *path, struct rules_report *r)
+{
+	size_t before = problems(r);
+	struct source *s;
+	struct parse p;
+
+	begin(&p, r);
+	s = source_open(&p, path, NULL);
+	if (s != NULL)
+		parse_source(&p, s);
+	return finish(&p, before);
+}
+
+struct ruleset *
+ruleset_parse(
+    const char *name, const char *text, size_t len, struct rules_report *r)
+{
+	size_t before = problems(r);
+	struct parse p;
+
+	begin(&p, r);
+	if (len > RULES_FILE_MAX)
+		rules_report_add(r, name, 0, 0, NULL, 0, "larger than 16 MB");
+	else
+		parse_source(&p, source_add(p.rs, name, text, len));
+	return finish(&p, before);
+}

@@ -1,0 +1,95 @@
+/*
+ * parse_int.h - statements into a rule set that is being built.
+ *
+ * One function per statement, in parse_carrier.c, parse_route.c, parse_shape.c and expect.c; parse.c
+ * dispatches, words.c reads the words. Each returns 0, or -1 with the problem in the report and
+ * the rest of the statement skipped.
+ */
+#ifndef RULES_PARSE_INT_H
+#define RULES_PARSE_INT_H
+
+#include "rules/ruleset_int.h"
+
+/* A carrier or group that a statement names; it may be defined further down. */
+struct mention {
+	struct token token;
+	bool group;
+	uint32_t number;
+};
+
+struct parse {
+	struct ruleset *rs;
+	struct rules_report *report;
+	struct table rule_names;
+	struct mention *mention;
+	size_t nmention, mention_room;
+	struct expectation *expectation;
+	size_t nexpectation, expectation_room;
+	size_t total; /* bytes of all files */
+};
+
+/* The words of one statement and how far they are read. */
+struct words {
+	struct parse *parse;
+	const struct token *token;
+	size_t n, at;
+};
+
+/* ---- words.c ---- */
+
+const struct token *word_peek(const struct words *); /* NULL at the end */
+const struct token *word_next(struct words *);
+bool word_is(const struct token *, const char *);    /* never true of a quoted one or NULL */
+bool word_take(struct words *, const char *);        /* reads the word if it is the next */
+/* True for words that have a place in the grammar: they end lists and name nothing. */
+bool word_reserved(const struct token *);
+/* The word for use in a message: cut where it is long. */
+const char *word_show(struct words *, const struct token *);
+
+/*
+ * Reports "expected WHAT, got 'word'" at the next word, or "expected WHAT after 'word'" at the end, with
+ * the nearest of n names as a suggestion. Returns -1.
+ */
+int word_expected(struct words *, const char *what, const char *const *names, size_t n);
+/* Reports at the end of the statement that it should have ended. */
+int words_end(struct words *);
+
+enum name_kind { NAME_RULE, NAME_CARRIER, NAME_GROUP, NAME_PATH, NAME_POOL, NAME_CONFIGURATION_SET };
+/* The next word, as a name. NULL when it is none. */
+const struct token *word_name(struct words *, enum name_kind);
+const char *copy_lower(struct arena *, const char *, size_t len);
+/* Checks the host part of a word: lower-cased copy in *out with its length, or -1. */
+int read_domain(struct words *, const struct token *, const char *text, size_t len, const char **out);
+/* Checks local@domain: copies of the local part as written and of the domain in lower case. */
+int read_address(struct words *, const struct token *, const char **local, const char **domain);
+/* Digits only, 1 to max. Reports at the token otherwise; `what` is the unit: "connections". */
+int read_number(struct words *, const struct token *, const char *text, size_t len, unsigned max,
+    unsigned *out);
+/* "12.5%" as 1250. */
+int read_percent(struct words *, const struct token *, unsigned *out);
+
+/* Remembers that a statement names a carrier or group, and returns its number. */
+uint32_t mention_carrier(struct parse *, const struct token *);
+uint32_t mention_group(struct parse *, const struct token *);
+/* Both names must live as long as the rule set. */
+void add_use(struct parse *, enum rules_use_kind, const struct token *, const char *name,
+    const char *path);
+
+/* ---- statements ---- */
+
+int parse_carrier(struct words *);
+int parse_hint(struct words *);
+int parse_route(struct words *);
+int parse_shape(struct words *);
+int parse_expect(struct words *);
+int parse_include(struct words *);
+
+void parse_source(struct parse *, struct source *); /* parse.c: a whole file */
+/* expect.c: after compile(). */
+void run_expectations(struct parse *);
+/* source.c; `where` is the word that asks for the file, NULL for the first. NULL: see the report. */
+struct source *source_open(struct parse *, const char *path, const struct token *where);
+struct source *source_add(struct ruleset *, const char *name, const char *text, size_t len);
+void source_version(struct ruleset *);
+
+#endif

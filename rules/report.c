@@ -1,0 +1,160 @@
+/*
+ * report.c - everything wrong with a rule set, told to people.
+ */
+#include "rules/report.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/arena_int.h"
+
+#define ECHO_BEFORE                                                            \
+	100 /* bytes of a long line shown before the place, and after it */
+#define ECHO_AFTER 60
+
+void
+rules_report_init(struct rules_report *r)
+{
+	*r = (struct rules_report){ .problem = NULL };
+}
+
+void
+rules_report_clear(struct rules_report *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		free(r->problem[i].file);
+		free(r->problem[i].text);
+		free(r->problem[i].echo);
+	}
+	free(r->problem);
+	rules_report_init(r);
+}
+
+static bool
+utf8_inside(const char *s, size_t len, size_t at)
+{
+	return at < len && ((unsigned char)s[at] & 0xc0) == 0x80;
+}
+
+static char *
+copy(const char *s, size_t len)
+{
+	char *p = rules_alloc(len + 1);
+
+	memcpy(p, s, len);
+	return p;
+}
+
+/* Keeps of a long line what stands around the place; whole characters only. */
+static void
+set_echo(struct rules_problem *p, const char *line, size_t len)
+{
+	size_t at = p->col > 0 ? p->col - 1 : 0, from = 0, to = len;
+
+	if (at > len)
+		at = len;
+	if (at > ECHO_BEFORE)
+		from = at - ECHO_BEFORE;
+	if (len - at > ECHO_AFTER)
+		to = at + ECHO_AFTER;
+	while (utf8_inside(line, len, from))
+		from++;
+	while (utf8_inside(line, len, to))
+		to--;
+	if (from > at)
+		from = at;
+	if (to < at)
+		to = at;
+	p->echo = copy(line + from, to - from);
+	p->caret = (unsigned)(at - from);
+}
+
+void
+rules_report_add(struct rules_report *r, const char *file, unsigned line,
+    unsigned col, const char *line_text, size_t line_len, const char *fmt, ...)
+{
+	struct rules_problem *p;
+	va_list ap;
+
+	if (r->n == RULES_REPORT_MAX) {
+		r->left_out++;
+		return;
+	}
+	if (r->problem == NULL)
+		r->problem = rules_alloc(RULES_REPORT_MAX * sizeof(*p));
+	p = &r->problem[r->n++];
+	p->file = copy(file, strlen(file));
+	p->line = line;
+	p->col = col;
+	va_start(ap, fmt);
+	if (vasprintf(&p->text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	if (line_text != NULL)
+		set_echo(p, line_text, line_len);
+}
+
+/* Columns a terminal gives to the character that starts here; 0 inside a
+ * character. */
+static int
+width(const char *s)
+{
+	unsigned char c = (unsigned char)s[0];
+
+	if ((c & 0xc0) == 0x80)
+		return 0;
+	/* From U+3000 on most are wide; what is below seldom stands in rules.
+	 */
+	return c >= 0xe3 ? 2 : 1;
+}
+
+static void
+print_caret(const struct rules_problem *p, FILE *out)
+{
+	for (unsigned i = 0; i < p->caret; i++)
+		if (p->echo[i] == '\t')
+			fputc('\t', out);
+		else
+			fprintf(out, "%*s", width(p->echo + i), "");
+	fputs("^\n", out);
+}
+
+static void
+print_problem(const struct rules_problem *p, FILE *out)
+{
+	if (p->line == 0) {
+		fprintf(out, "%s: %s\n", p->file, p->text);
+		return;
+	}
+	fprintf(out, "%s:%u:%u: %s\n", p->file, p->line, p->col, p->text);
+	if (p->echo != NULL) {
+		fprintf(out, "    %s\n    ", p->echo);
+		print_caret(p, out);
+	}
+}
+
+void
+rules_report_print(const struct rules_report *r, FILE *out)
+{
+	for (size_t i = 0; i < r->n; i++)
+		print_problem(&r->problem[i], out);
+	if (r->left_out > 0)
+		fprintf(out, "... and %zu more\n", r->left_out);
+}
+
+char *
+rules_report_string(const struct rules_report *r)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		abort();
+	rules_report_print(r, out);
+	if (fclose(out) != 0)
+		abort();
+	return text;
+}

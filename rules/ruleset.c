@@ -1,0 +1,122 @@
+/*
+ * ruleset.c - an immutable rule set: its life and what it can list.
+ */
+#include "rules/ruleset_int.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ruleset *
+ruleset_ref(struct ruleset *rs)
+{
+	/* Only a holder can ref, so nothing need be ordered. */
+	atomic_fetch_add_explicit(&rs->refs, 1, memory_order_relaxed);
+	return rs;
+}
+
+static void
+ruleset_free(struct ruleset *rs)
+{
+	for (size_t i = 0; i < rs->nroute; i++) {
+		free(rs->route[i].to.atom);
+		free(rs->route[i].from.atom);
+		free(rs->route[i].target);
+	}
+	table_clear(&rs->domains);
+	table_clear(&rs->addresses);
+	table_clear(&rs->carriers);
+	table_clear(&rs->groups);
+	table_clear(&rs->paths);
+	free(rs->source);
+	free(rs->route);
+	free(rs->rule);
+	free(rs->domain);
+	free(rs->address);
+	free(rs->carrier);
+	free(rs->group);
+	free(rs->path_shape);
+	free(rs->site);
+	free(rs->hint);
+	free(rs->use);
+	free(rs->atom);
+	free(rs->pair);
+	arena_clear(&rs->arena);
+	free(rs);
+}
+
+void
+ruleset_unref(struct ruleset *rs)
+{
+	if (rs == NULL)
+		return;
+	/* The last one must see all that the others did with it. */
+	if (atomic_fetch_sub_explicit(&rs->refs, 1, memory_order_acq_rel) == 1)
+		ruleset_free(rs);
+}
+
+const char *
+ruleset_version(const struct ruleset *rs)
+{
+	return rs->version;
+}
+
+size_t
+ruleset_rules(const struct ruleset *rs, const struct rule *const **rules)
+{
+	*rules = rs->rule;
+	return rs->nroute;
+}
+
+size_t
+ruleset_uses(const struct ruleset *rs, const struct rules_use **uses)
+{
+	*uses = rs->use;
+	return rs->nuse;
+}
+
+static const char *const kind_names[] = {
+	[RULES_USE_PATH] = "path",
+	[RULES_USE_POOL] = "pool",
+	[RULES_USE_CONFIGURATION_SET] = "configuration set",
+};
+
+static const struct source *
+source_named(const struct ruleset *rs, const char *name)
+{
+	size_t i = 0;
+
+	while (rs->source[i]->name != name) {
+		i++;
+		assert(i < rs->nsource);
+	}
+	return rs->source[i];
+}
+
+static const char *
+find_line(const struct source *s, unsigned line, size_t *len)
+{
+	const char *p = s->text;
+
+	while (--line > 0)
+		p = strchr(p, '\n') + 1;
+	*len = strcspn(p, "\r\n");
+	return p;
+}
+
+void
+ruleset_report_unknown(const struct ruleset *rs, const struct rules_use *use,
+    const char *const *known, size_t n, struct rules_report *r)
+{
+	const char *near = rules_suggest(use->name, known, n), *text;
+	size_t len;
+
+	text = find_line(source_named(rs, use->file), use->line, &len);
+	if (near != NULL)
+		rules_report_add(r, use->file, use->line, use->col, text, len,
+		    "unknown %s '%s', did you mean '%s'?",
+		    kind_names[use->kind], use->name, near);
+	else
+		rules_report_add(r, use->file, use->line, use->col, text, len,
+		    "unknown %s '%s'", kind_names[use->kind], use->name);
+}

@@ -1,0 +1,151 @@
+/*
+ * source.c - rule files from disk: bounded, regular, UTF-8, and none twice.
+ */
+#include "rules/parse_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rules/hash_int.h"
+
+/* A problem with a file: where it is asked for, or with the file itself when
+ * nothing asks. */
+static void
+file_problem(struct parse *p, const char *path, const struct token *where,
+    const char *what)
+{
+	if (where != NULL)
+		problem_at(
+		    p->report, where, "cannot read '%s': %s", path, what);
+	else
+		rules_report_add(p->report, path, 0, 0, NULL, 0,
+		    "cannot read the file: %s", what);
+}
+
+struct source *
+source_add(struct ruleset *rs, const char *name, const char *text, size_t len)
+{
+	struct source *s = arena_alloc(&rs->arena, sizeof(*s));
+
+	s->name = arena_strndup(&rs->arena, name, strlen(name));
+	s->text = arena_strndup(&rs->arena, text, len);
+	s->len = len;
+	rs->source = rules_grow(rs->source, &rs->source_room, rs->nsource + 1,
+	    sizeof(struct source *));
+	rs->source[rs->nsource++] = s;
+	return s;
+}
+
+static const struct source *
+already_read(const struct ruleset *rs, const struct stat *st)
+{
+	for (size_t i = 0; i < rs->nsource; i++)
+		if (rs->source[i]->file && rs->source[i]->dev == st->st_dev &&
+		    rs->source[i]->ino == st->st_ino)
+			return rs->source[i];
+	return NULL;
+}
+
+/* Why that file will not be read, or NULL. */
+static const char *
+refusal(struct parse *p, const struct stat *st, const struct token *where)
+{
+	const struct source *same = already_read(p->rs, st);
+
+	if (!S_ISREG(st->st_mode))
+		return "not a regular file";
+	if (same != NULL)
+		return same->open ? "it includes itself"
+				  : "it is included already";
+	if (where != NULL && where->source->depth + 1 >= RULES_DEPTH_MAX)
+		return "more than 16 files include one another";
+	if (st->st_size > (off_t)RULES_FILE_MAX)
+		return "larger than 16 MB";
+	if (p->total + (size_t)st->st_size > RULES_TOTAL_MAX)
+		return "the files of the rule set are larger than 64 MB "
+		       "together";
+	return NULL;
+}
+
+/* Reads at most max bytes. Returns how many, or -1 with errno. */
+static ssize_t
+read_all(int fd, char *buf, size_t max)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < max) {
+		got = read(fd, buf + n, max - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+/* What a file that grows meanwhile has more than st_size belongs to its next
+ * version. */
+static struct source *
+source_read(struct parse *p, int fd, const char *path, const struct stat *st,
+    const struct token *where)
+{
+	char *buf = rules_alloc((size_t)st->st_size);
+	ssize_t len = read_all(fd, buf, (size_t)st->st_size);
+	struct source *s = NULL;
+
+	if (len < 0) {
+		file_problem(p, path, where, strerror(errno));
+	} else {
+		s = source_add(p->rs, path, buf, (size_t)len);
+		s->file = true;
+		s->dev = st->st_dev;
+		s->ino = st->st_ino;
+		s->depth = where != NULL ? where->source->depth + 1 : 0;
+		p->total += (size_t)len;
+	}
+	free(buf);
+	return s;
+}
+
+struct source *
+source_open(struct parse *p, const char *path, const struct token *where)
+{
+	struct source *s = NULL;
+	const char *why;
+	struct stat st;
+	int fd;
+
+	/* O_NONBLOCK: a FIFO must be refused, not waited for. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		file_problem(p, path, where, strerror(errno));
+	else if ((why = refusal(p, &st, where)) != NULL)
+		file_problem(p, path, where, why);
+	else
+		s = source_read(p, fd, path, &st, where);
+	if (fd >= 0)
+		close(fd);
+	return s;
+}
+
+void
+source_version(struct ruleset *rs)
+{
+	uint64_t h = HASH64_START;
+
+	for (size_t i = 0; i < rs->nsource; i++) {
+		/* NUL, which no file holds, keeps the files apart. */
+		h = hash64(h, rs->source[i]->text, rs->source[i]->len + 1);
+	}
+	snprintf(rs->version, sizeof(rs->version), "%012llx",
+	    (unsigned long long)(hash64_mix(h) >> 16));
+}
