@@ -37,7 +37,8 @@ struct mx_result {
  * with it. mx_lookup_free before that cancels it; not to be called from inside the callback. */
 struct mx_lookup *mx_lookup_new(struct resolver *, const char *domain, const struct mx_policy *,
     void (*done)(void *arg, const struct mx_result *), void *arg);
-/* As mx_lookup_new for a host itself (a relay, an endpoint): its addresses, no MX asked for. */
+/* As mx_lookup_new for a host of ours (a relay, an endpoint), a name or an address: no MX is asked
+ * for, aliases are followed, and failure is never permanent: it is the path's, not the mail's. */
 struct mx_lookup *mx_lookup_host(struct resolver *, const char *host, const struct mx_policy *,
     void (*done)(void *arg, const struct mx_result *), void *arg);
 void mx_lookup_free(struct mx_lookup **);

@@ -255,6 +255,45 @@ test_failures(void **state)
 	}
 }
 
+/* A host of ours: never a permanent failure, never an MX question. */
+static void
+test_hosts(void **state)
+{
+	static const struct {
+		const char *host, *targets, *enhanced;
+	} cases[] = {
+		{ "mx.one.example", "mx.one.example/1.0.0.1:25", "" },
+		{ "one.example", "", "4.4.4" },
+		{ "alias.example", "", "4.4.4" },
+		{ "c.cname.example", "c.cname.example/1.0.0.1:25", "" },
+		{ "1.0.0.1", "1.0.0.1/1.0.0.1:25", "" },
+		{ "2606:4700::1", "2606:4700::1/[2606:4700::1]:25", "" },
+		{ "[1.0.0.1]", "[1.0.0.1]/1.0.0.1:25", "" },
+		{ "127.0.0.1", "", "4.4.4" },
+		{ "localhost", "", "4.4.4" },
+		{ "gone.example", "", "4.4.4" },
+		{ "bad name", "", "4.4.4" },
+		{ "", "", "4.4.4" },
+		{ "mx.host-fail.example", "", "4.4.3" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->calls = 0;
+		f->inside = true;
+		mx_lookup_host(
+		    f->resolver, cases[i].host, &f->policy, on_done, f);
+		f->inside = false;
+		event_base_dispatch(f->base);
+		assert_int_equal(f->calls, 1);
+		assert_string_equal(f->targets, cases[i].targets);
+		assert_string_equal(f->why.enhanced, cases[i].enhanced);
+		assert_false(f->why.permanent);
+		if (f->ntargets == 0)
+			assert_int_equal(f->why.scope, SCOPE_PATH);
+	}
+}
+
 static void
 test_policy(void **state)
 {
@@ -333,6 +372,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_targets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_hostile_sizes, setup, teardown),
