@@ -1,0 +1,196 @@
+/*
+ * sqlite_sql.c - every word of SQL that the SQLite engine knows.
+ *
+ * The body is apart from the message so that reading an envelope never drags
+ * 128 KiB along, and a recipient carries all it is counted under, so that
+ * settling it reads one row. Of the two indexes one holds what waits, the other
+ * the few that are in a process's memory: a row is in one of them.
+ */
+#include "router/store/sqlite_int.h"
+
+#define ROUTE_COLUMNS                                                          \
+	"path, pool, source, carrier, grp, rule, ruleset, "                    \
+	"configuration_set"
+
+#define RECIPIENT_COLUMNS                                                      \
+	"r.message, r.idx, r.state, r.shelf, r.due, r.expires, r.attempts, "   \
+	"r.notify, r.flags, r.unread, r.delay_told, r.address, r.orcpt, "      \
+	"r.last, r.path, r.pool, r.source, r.carrier, r.grp, r.rule, "         \
+	"r.ruleset, r.configuration_set, r.sender"
+
+#define MESSAGE_COLUMNS                                                        \
+	"m.id, m.received, m.reverse_path, m.envid, m.ret, m.flags, m.user, "  \
+	"m.listener, m.client, m.header_from, m.message_id, m.size, "          \
+	"m.header_size, m.nrcpt"
+
+#define COUNTER_COLUMNS                                                        \
+	"accepted, sent, delivered, bounced, filtered, deferred, expired, "    \
+	"complained, suppressed, removed, unread"
+
+#define EVENT_COLUMNS                                                          \
+	"seq, at, message, idx, type, sender, recipient, path, carrier, "      \
+	"grp, source, rule, code, enhanced, stage, reason, text, peer, "       \
+	"remote_id"
+
+/* '' matches anything. A domain also matches what ends in '.' and itself. */
+#define FILTER                                                                 \
+	"(?1 < 0 OR r.idx = ?1)"                                               \
+	" AND (?2 = '' OR r.address = ?2 COLLATE NOCASE)"                      \
+	" AND (?3 = '' OR substr(r.address, -length(?3) - 1)"                  \
+	"  COLLATE NOCASE IN ('@' || ?3, '.' || ?3))"                          \
+	" AND (?4 = '' OR r.sender = ?4 COLLATE NOCASE"                        \
+	"  OR m.reverse_path = ?4 COLLATE NOCASE)"                             \
+	" AND (?5 = '' OR r.path = ?5)"                                        \
+	" AND (?6 = '' OR r.carrier = ?6)"
+
+const char sqlite_schema[] =
+    "CREATE TABLE message(id INTEGER PRIMARY KEY, received INTEGER NOT NULL,"
+    " reverse_path TEXT NOT NULL, envid TEXT NOT NULL, ret INTEGER NOT NULL,"
+    " flags INTEGER NOT NULL, user TEXT NOT NULL, listener TEXT NOT NULL,"
+    " client TEXT NOT NULL, header_from TEXT NOT NULL,"
+    " message_id TEXT NOT NULL, size INTEGER NOT NULL,"
+    " header_size INTEGER NOT NULL, nrcpt INTEGER NOT NULL,"
+    " spool TEXT NOT NULL) STRICT;"
+    "CREATE INDEX message_spool ON message(spool) WHERE spool <> '';"
+    "CREATE TABLE body(message INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
+    "CREATE TABLE recipient(message INTEGER NOT NULL, idx INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, shelf INTEGER NOT NULL, due INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " notify INTEGER NOT NULL, flags INTEGER NOT NULL,"
+    " unread INTEGER NOT NULL, delay_told INTEGER NOT NULL,"
+    " address TEXT NOT NULL, orcpt TEXT NOT NULL, last TEXT NOT NULL,"
+    " path TEXT NOT NULL, pool TEXT NOT NULL, source TEXT NOT NULL,"
+    " carrier TEXT NOT NULL, grp TEXT NOT NULL, rule TEXT NOT NULL,"
+    " ruleset TEXT NOT NULL, configuration_set TEXT NOT NULL,"
+    " sender TEXT NOT NULL, PRIMARY KEY(message, idx)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX recipient_waiting ON recipient(shelf, due) WHERE state = 0;"
+    "CREATE INDEX recipient_taken ON recipient(state) WHERE state <> 0;"
+    "CREATE TABLE counter(path TEXT NOT NULL, carrier TEXT NOT NULL,"
+    " grp TEXT NOT NULL, sender TEXT NOT NULL, source TEXT NOT NULL,"
+    " rule TEXT NOT NULL, accepted INTEGER NOT NULL, sent INTEGER NOT NULL,"
+    " delivered INTEGER NOT NULL, bounced INTEGER NOT NULL,"
+    " filtered INTEGER NOT NULL, deferred INTEGER NOT NULL,"
+    " expired INTEGER NOT NULL, complained INTEGER NOT NULL,"
+    " suppressed INTEGER NOT NULL, removed INTEGER NOT NULL,"
+    " unread INTEGER NOT NULL,"
+    " PRIMARY KEY(path, carrier, grp, sender, source, rule))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
+    " message INTEGER NOT NULL, idx INTEGER NOT NULL, type INTEGER NOT NULL,"
+    " sender TEXT NOT NULL, recipient TEXT NOT NULL, path TEXT NOT NULL,"
+    " carrier TEXT NOT NULL, grp TEXT NOT NULL, source TEXT NOT NULL,"
+    " rule TEXT NOT NULL, code INTEGER NOT NULL, enhanced TEXT NOT NULL,"
+    " stage TEXT NOT NULL, reason TEXT NOT NULL, text TEXT NOT NULL,"
+    " peer TEXT NOT NULL, remote_id TEXT NOT NULL) STRICT;"
+    "CREATE INDEX event_message ON event(message);";
+
+const char *const sqlite_sql[SQL_MAX] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+
+	[SQL_ADD_MESSAGE] = "INSERT INTO message VALUES"
+			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_ADD_BODY] = "INSERT INTO body VALUES(?,?)",
+	[SQL_ADD_RECIPIENT] = "INSERT INTO recipient VALUES"
+			      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_ADD_COUNTER] =
+	    "INSERT INTO counter VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	    " ON CONFLICT DO UPDATE SET"
+	    " accepted = accepted + excluded.accepted,"
+	    " sent = sent + excluded.sent,"
+	    " delivered = delivered + excluded.delivered,"
+	    " bounced = bounced + excluded.bounced,"
+	    " filtered = filtered + excluded.filtered,"
+	    " deferred = deferred + excluded.deferred,"
+	    " expired = expired + excluded.expired,"
+	    " complained = complained + excluded.complained,"
+	    " suppressed = suppressed + excluded.suppressed,"
+	    " removed = removed + excluded.removed,"
+	    " unread = unread + excluded.unread",
+	[SQL_ADD_EVENT] = "INSERT INTO event VALUES"
+			  "(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+
+	[SQL_GET_STORED] = "SELECT state, sender, address, " ROUTE_COLUMNS
+			   " FROM recipient WHERE message = ? AND idx = ?",
+	[SQL_GET_MESSAGE] =
+	    "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.id = ?",
+	[SQL_GET_BODY] = "SELECT data FROM body WHERE message = ?",
+	[SQL_GET_SPOOL] = "SELECT spool, size FROM message WHERE id = ?",
+
+	[SQL_SET_SENDING] = "UPDATE recipient SET state = 2"
+			    " WHERE message = ?1 AND idx = ?2",
+	[SQL_SET_ROUTE] = "UPDATE recipient SET path = ?3, pool = ?4,"
+			  " source = ?5, carrier = ?6, grp = ?7, rule = ?8,"
+			  " ruleset = ?9, configuration_set = ?10, sender = ?11"
+			  " WHERE message = ?1 AND idx = ?2",
+	[SQL_RETRY] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4,"
+		      " attempts = attempts + 1, unread = ?5, delay_told = ?6,"
+		      " last = coalesce(?7, last)"
+		      " WHERE message = ?1 AND idx = ?2",
+	[SQL_RETURN] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4"
+		       " WHERE message = ?1 AND idx = ?2",
+
+	[SQL_REMOVE_RECIPIENT] = "DELETE FROM recipient"
+				 " WHERE message = ? AND idx = ?",
+	[SQL_HAS_RECIPIENT] = "SELECT 1 FROM recipient WHERE message = ?"
+			      " LIMIT 1",
+	[SQL_REMOVE_MESSAGE] = "DELETE FROM message WHERE id = ?",
+	[SQL_REMOVE_BODY] = "DELETE FROM body WHERE message = ?",
+
+	[SQL_LEASE] = "SELECT " RECIPIENT_COLUMNS
+		      " FROM recipient r INDEXED BY recipient_waiting"
+		      " WHERE state = 0 AND shelf = ? AND due <= ?"
+		      " ORDER BY due LIMIT ?",
+	[SQL_SET_LEASED] = "UPDATE recipient SET state = 1"
+			   " WHERE message = ? AND idx = ?",
+	[SQL_NEXT_DUE] = "SELECT due FROM recipient"
+			 " INDEXED BY recipient_waiting"
+			 " WHERE state = 0 AND shelf = ?"
+			 " ORDER BY due LIMIT 1",
+	[SQL_NEXT_SHELF] = "SELECT shelf, due FROM recipient"
+			   " INDEXED BY recipient_waiting"
+			   " WHERE state = 0 AND shelf > ?"
+			   " ORDER BY shelf, due LIMIT 1",
+
+	/* The slice is bounded by rows looked at, not by rows that match. */
+	[SQL_EDIT_SLICE] = "SELECT r.message, r.idx, r.state = 0 AND " FILTER
+			   " FROM (SELECT * FROM recipient"
+			   "  WHERE (message, idx) > (?7, ?8) AND message <= ?9"
+			   "  ORDER BY message, idx LIMIT ?10) r"
+			   " CROSS JOIN message m ON m.id = r.message",
+	[SQL_RETRY_NOW] = "UPDATE recipient SET due = ?3"
+			  " WHERE message = ?1 AND idx = ?2 AND due > ?3",
+	[SQL_TRIM_EVENTS] = "DELETE FROM event WHERE seq <="
+			    " (SELECT max(seq) FROM (SELECT seq, at FROM event"
+			    "  ORDER BY seq LIMIT ?2) WHERE at < ?1)"
+			    " AND seq < (SELECT max(seq) FROM event)",
+
+	[SQL_FIND_SENDING] = "SELECT message, idx FROM recipient"
+			     " INDEXED BY recipient_taken"
+			     " WHERE state <> 0 AND state = 2",
+	[SQL_TAKE_BACK] = "UPDATE recipient SET state = 0, unread = 1,"
+			  " attempts = attempts + 1, due = min(due, ?3)"
+			  " WHERE message = ?1 AND idx = ?2",
+	[SQL_TAKE_BACK_LEASED] = "UPDATE recipient SET state = 0,"
+				 " due = min(due, ?)"
+				 " WHERE state <> 0 AND state = 1",
+	[SQL_KNOWS_SPOOL] = "SELECT 1 FROM message"
+			    " WHERE spool = ? AND spool <> ''",
+
+	[SQL_READ_COUNTERS] = "SELECT path, carrier, grp, sender, source,"
+			      " rule, " COUNTER_COLUMNS " FROM counter",
+	[SQL_READ_QUEUE] =
+	    "SELECT " RECIPIENT_COLUMNS ", " MESSAGE_COLUMNS
+	    " FROM recipient r CROSS JOIN message m ON m.id = r.message"
+	    " WHERE r.message BETWEEN ?7 AND ?8 AND " FILTER
+	    " ORDER BY r.message, r.idx LIMIT ?9",
+	[SQL_READ_QUEUE_SIZE] =
+	    "SELECT coalesce(sum(accepted - sent - bounced - filtered"
+	    " - expired - suppressed - removed), 0) FROM counter",
+	[SQL_READ_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event"
+			    " WHERE seq > ?2 ORDER BY seq LIMIT ?3",
+	[SQL_READ_MESSAGE_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event"
+				    " WHERE message = ?1 AND seq > ?2"
+				    " ORDER BY seq LIMIT ?3",
+};
