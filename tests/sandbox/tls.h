@@ -1,0 +1,19 @@
+/*
+ * tls.h - the certificates of the fake internet, made at start.
+ *
+ * MX hosts share one self-signed certificate, as many real ones do; the SES endpoint has one
+ * for its public name, signed by a CA that is written to a file so that a client can verify.
+ */
+#ifndef TESTS_SANDBOX_TLS_H
+#define TESTS_SANDBOX_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "mta/base/err.h"
+
+/* A server context with a fresh self-signed certificate for the MX hosts. NULL on failure. */
+SSL_CTX *tls_mx_context(struct err *);
+/* A server context for `host`, its CA written to `ca_path` unless that is NULL. */
+SSL_CTX *tls_ses_context(const char *host, const char *ca_path, struct err *);
+
+#endif
