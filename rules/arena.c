@@ -83,19 +83,18 @@ arena_strndup(struct arena *a, const char *s, size_t len)
 char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char *text, *kept;
 	va_list ap;
-	char *p;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	assert(n >= 0);
-	p = arena_alloc(a, (size_t)n + 1);
-	va_start(ap, fmt);
-	vsnprintf(p, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	return p;
+	if (n < 0)
+		got(NULL, 0);
+	kept = arena_strndup(a, text, (size_t)n);
+	free(text);
+	return kept;
 }
 
 void

@@ -15,11 +15,6 @@ read_place(struct words *w, const struct token *t)
 	const char *name;
 	uint32_t number;
 
-	if (memchr(t->text, '@', t->len) != NULL) {
-		problem_at(w->parse->report, t,
-		    "'%s' is an address, expected a domain", word_show(w, t));
-		return NULL;
-	}
 	if (read_domain(w, t, t->text + below, t->len - below, &name) < 0)
 		return NULL;
 	number = domain_put(w->parse->rs, name, strlen(name));
@@ -120,7 +115,7 @@ parse_hint(struct words *w)
 	if (word_peek(w) == NULL || word_peek(w)->string)
 		return word_expected(w, "a domain or '.suffix'", NULL, 0);
 	if (!text->string || text->len == 0) {
-		w->at = w->n;
+		w->at = text->string ? w->n - 1 : w->n;
 		return word_expected(w, "a text in quotes", NULL, 0);
 	}
 	rs->hint = rules_grow(

@@ -145,16 +145,22 @@ add_domains(struct words *w, struct atoms *set)
 		t = word_peek(w);
 		if (t == NULL || word_reserved(t))
 			return word_expected(w, "a domain", NULL, 0);
-		if (memchr(t->text, '@', t->len) != NULL) {
-			problem_at(w->parse->report, t,
-			    "'%s' is an address, expected a domain",
-			    word_show(w, t));
-			return -1;
-		}
 		if (add_domain(w, set, word_next(w)) < 0)
 			return -1;
 	} while (word_peek(w) != NULL && !word_reserved(word_peek(w)));
 	return 0;
+}
+
+static bool
+names_carrier(const struct words *w, const struct token *t)
+{
+	const struct ruleset *rs = w->parse->rs;
+	uint32_t number;
+
+	if (t == NULL || t->string)
+		return false;
+	number = table_get(&rs->carriers, t->text, t->len);
+	return number != TABLE_NONE && rs->carrier[number].defined;
 }
 
 /* A word that says by itself what it is. */
@@ -180,6 +186,12 @@ add_bare(struct words *w, struct atoms *set, bool sender)
 		return add_domain(w, set, word_next(w));
 	if (t != NULL && refuse_later(w) < 0)
 		return -1;
+	if (names_carrier(w, t)) {
+		problem_at(w->parse->report, t,
+		    "'%s' is a carrier; write 'carrier %s'", word_show(w, t),
+		    word_show(w, t));
+		return -1;
+	}
 	return word_expected(w, "'any', 'carrier', 'domain' or an address",
 	    names, sizeof(names) / sizeof(*names));
 }
@@ -206,11 +218,8 @@ add_who(struct words *w, struct atoms *set, bool sender)
 static int
 read_who(struct words *w, struct atoms *set, bool sender)
 {
-	if (word_take(w, "any")) {
-		if (ends_clause(w))
-			return 0;
-		return word_expected(w, "'via' after 'any'", NULL, 0);
-	}
+	if (word_take(w, "any"))
+		return 0;
 	do {
 		if (word_is(word_peek(w), "any")) {
 			problem_at(w->parse->report, word_peek(w),

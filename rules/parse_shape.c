@@ -389,15 +389,17 @@ scope_domain(struct words *w)
 	if (last == first)
 		return word_expected(w, "a domain or '.suffix'", NULL, 0);
 	for (size_t i = first; i < last; i++) {
-		bool below;
 		struct domain *d;
+		uint32_t number;
+		bool below;
 
 		t = &w->token[i];
 		below = t->text[0] == '.';
 		if (read_domain(w, t, t->text + below, t->len - below, &name) <
 		    0)
 			return -1;
-		d = &rs->domain[domain_put(rs, name, strlen(name))];
+		number = domain_put(rs, name, strlen(name));
+		d = &rs->domain[number];
 		w->at = last;
 		if (read_keys(w, shape_of(w->parse, below ? &d->below.shape
 							  : &d->self.shape)) <

@@ -80,14 +80,17 @@ word_reserved(const struct token *t)
 const char *
 word_show(struct words *w, const struct token *t)
 {
+	const char *quote = t->string ? "\"" : "", *dots = "";
 	size_t len = t->len;
 
-	if (len <= SHOW_MAX)
-		return arena_strndup(&w->parse->rs->arena, t->text, len);
-	len = SHOW_MAX;
-	while (len > 0 && ((unsigned char)t->text[len] & 0xc0) == 0x80)
-		len--;
-	return arena_printf(&w->parse->rs->arena, "%.*s...", (int)len, t->text);
+	if (len > SHOW_MAX) {
+		dots = "...";
+		len = SHOW_MAX;
+		while (len > 0 && ((unsigned char)t->text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	return arena_printf(&w->parse->rs->arena, "%s%.*s%s%s", quote, (int)len,
+	    t->text, dots, quote);
 }
 
 /* The place just after the last word. */
@@ -211,6 +214,8 @@ domain_fault(const char *s, size_t len)
 
 		if (c == '.' && label == 0)
 			return "has an empty label";
+		if (c == '@')
+			return "is an address, expected a domain";
 		if (c == '*')
 			return "has a '*'; write '.example.jp' for sub-domains";
 		if (c != '.' && c != '-' && c != '_' && c < 0x80 && !isalnum(c))

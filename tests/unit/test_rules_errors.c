@@ -1,0 +1,227 @@
+/*
+ * test_rules_errors.c - what the rule reader says about mistakes, word for
+ * word.
+ */
+#include "tests/unit/rules_help.h"
+
+#include "tests/unit/rules_mistakes.h"
+
+static char *
+report_of(const char *text, size_t len)
+{
+	struct rules_report r;
+	char *said;
+
+	rules_report_init(&r);
+	assert_null(ruleset_parse("r", text, len, &r));
+	said = rules_report_string(&r);
+	rules_report_clear(&r);
+	return said;
+}
+
+static void
+assert_report(const char *text, const char *expected)
+{
+	char *said = report_of(text, strlen(text));
+
+	assert_string_equal(said, expected);
+	free(said);
+}
+
+/* "line:col: text" of each problem, one a line. */
+static char *
+problems_of(const char *text)
+{
+	struct rules_report r;
+	char *said = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&said, &len);
+
+	assert_non_null(out);
+	rules_report_init(&r);
+	assert_null(ruleset_parse("r", text, strlen(text), &r));
+	for (size_t i = 0; i < r.n; i++)
+		fprintf(out, "%u:%u: %s\n", r.problem[i].line, r.problem[i].col,
+		    r.problem[i].text);
+	assert_int_equal(fclose(out), 0);
+	rules_report_clear(&r);
+	return said;
+}
+
+static void
+test_mistakes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+		char *text, *said;
+
+		assert_true(asprintf(&text, "%s\nroute z to any via ses\n",
+				mistakes[i].text) > 0);
+		said = problems_of(text);
+		if (strcmp(said, mistakes[i].problems) != 0)
+			fail_msg("for:\n%s\nsaid:\n%s\nexpected:\n%s",
+			    mistakes[i].text, said, mistakes[i].problems);
+		free(said);
+		free(text);
+	}
+}
+
+static void
+test_no_rule_for_the_rest(void **state)
+{
+	(void)state;
+	assert_report("route a to x.jp via ses\n",
+	    "r: no rule for everything else; end with one such as 'route "
+	    "default to any via ses'\n");
+	assert_report("",
+	    "r: no rule for everything else; end with one such as 'route "
+	    "default to any via ses'\n");
+}
+
+/* The caret stands under the place, whatever is before it. */
+static void
+test_echo(void **state)
+{
+	char text[400], *said, *caret, *line;
+
+	(void)state;
+	assert_report("route z to any via ses\n\troute\ta to docomo via x\n",
+	    "r:2:13: expected 'any', 'carrier', 'domain' or an address, got "
+	    "'docomo'\n"
+	    "    \troute\ta to docomo via x\n"
+	    "    \t     \t     ^\n");
+	assert_report("hint a.jp \"\xe6\x90\xba\xe5\xb8\xaf\" b\n",
+	    "r:1:21: expected a text in quotes after 'b'\n"
+	    "    hint a.jp \"\xe6\x90\xba\xe5\xb8\xaf\" b\n"
+	    "                      ^\n");
+	/* Of a long line, what stands around it. */
+	memset(text, ' ', 300);
+	strcpy(text + 300, "rout z to any via ses");
+	said = report_of(text, strlen(text));
+	line = strchr(said, '\n') + 1;
+	caret = strchr(line, '\n') + 1;
+	assert_int_equal(strncmp(said, "r:1:301: ", 9), 0);
+	assert_memory_equal(line + (strchr(caret, '^') - caret), "rout z", 6);
+	assert_in_range(caret - line, 100, 200);
+	free(said);
+}
+
+static void
+test_text_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *report;
+	} cases[] = {
+		{ "a\0b", 3, "r:1:2: control character 0x00\n" },
+		{ "a\nb\x1b[31m", 8, "r:2:2: control character 0x1b\n" },
+		{ "a\rb", 3, "r:1:2: control character 0x0d\n" },
+		{ "a\x7f", 2, "r:1:2: control character 0x7f\n" },
+		{ "\xc2\x9b", 2, "r:1:1: control character 0x9b\n" },
+		{ "# \x93\xfa", 4, "r:1:3: byte 0x93 is not UTF-8\n" },
+		{ "\xc0\x80", 2, "r:1:1: byte 0xc0 is not UTF-8\n" },
+		{ "\xe3\x80", 2, "r:1:1: byte 0xe3 is not UTF-8\n" },
+		{ "\xe0\x80\x80", 3, "r:1:1: byte 0xe0 is not UTF-8\n" },
+		{ "\xed\xa0\x80", 3, "r:1:1: byte 0xed is not UTF-8\n" },
+		{ "\xf4\x90\x80\x80", 4, "r:1:1: byte 0xf4 is not UTF-8\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *said = report_of(cases[i].text, cases[i].len);
+
+		assert_string_equal(said, cases[i].report);
+		free(said);
+	}
+}
+
+/* A file of nothing but mistakes: the first are told, the rest counted. */
+static void
+test_many_mistakes(void **state)
+{
+	char text[3 * 1000 + 1], *said;
+	struct rules_report r;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		strcpy(text + 3 * i, "x!\n");
+	rules_report_init(&r);
+	assert_null(ruleset_parse("r", text, strlen(text), &r));
+	assert_int_equal(r.n, RULES_REPORT_MAX);
+	assert_int_equal(r.left_out, 900);
+	rules_report_clear(&r);
+	said = report_of(text, strlen(text));
+	assert_non_null(strstr(said, "... and 900 more\n"));
+	free(said);
+}
+
+static void
+test_too_many_pairs(void **state)
+{
+	char *text = NULL, *said;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	fputs("route a from domain", out);
+	for (int i = 0; i < 2000; i++)
+		fprintf(out, " f%d.jp", i);
+	fputs(" to domain", out);
+	for (int i = 0; i < 1000; i++)
+		fprintf(out, " t%d.jp", i);
+	fputs(" via ses\n", out);
+	assert_int_equal(fclose(out), 0);
+	said = report_of(text, len);
+	assert_non_null(strstr(said,
+	    "r:1:9: 2000 senders times 1000 recipients are more than 1000000 "
+	    "pairs; make it two rules\n"));
+	free(said);
+	free(text);
+}
+
+static void
+test_suggest(void **state)
+{
+	static const char *const names[] = { "docomo", "au", "softbank" };
+	static const struct {
+		const char *word, *near;
+	} cases[] = {
+		{ "docmo", "docomo" },
+		{ "DOCOMO", "docomo" },
+		{ "dcoomo", "docomo" },
+		{ "dcomoo", "docomo" },
+		{ "ua", "au" },
+		{ "softbnak", "softbank" },
+		{ "sofbnk", "softbank" },
+		{ "hardbank", NULL },
+		{ "kddi", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *near = rules_suggest(cases[i].word, names, 3);
+
+		if (cases[i].near == NULL)
+			assert_null(near);
+		else
+			assert_string_equal(near, cases[i].near);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_no_rule_for_the_rest),
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_text_refused),
+		cmocka_unit_test(test_many_mistakes),
+		cmocka_unit_test(test_too_many_pairs),
+		cmocka_unit_test(test_suggest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

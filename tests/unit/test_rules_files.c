@@ -1,0 +1,168 @@
+/*
+ * test_rules_files.c - rule files from disk: what they include, and what is
+ * refused.
+ */
+#include "tests/unit/rules_help.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define S "s@sender.example"
+
+static char dir[] = "/tmp/test_rules.XXXXXX";
+
+static int
+make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int
+remove_dir(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static const char *
+file(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(file(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The whole report of a load that must fail, with the directory's name taken
+ * out. */
+static void
+assert_load_fails(const char *name, const char *expected)
+{
+	struct rules_report r;
+	char *text, *at;
+
+	rules_report_init(&r);
+	assert_null(ruleset_load(file(name), &r));
+	text = rules_report_string(&r);
+	while ((at = strstr(text, dir)) != NULL)
+		memmove(
+		    at, at + strlen(dir) + 1, strlen(at + strlen(dir) + 1) + 1);
+	assert_string_equal(text, expected);
+	free(text);
+	rules_report_clear(&r);
+}
+
+static void
+test_include(void **state)
+{
+	struct ruleset *rs;
+	struct rules_shape s;
+
+	(void)state;
+	assert_int_equal(mkdir(file("sub"), 0700), 0);
+	write_file("main.rules",
+	    "\xef\xbb\xbfinclude \"sub/a.rules\" # BOM and CRLF\r\n"
+	    "route default to any via ses\r\n"
+	    "shape carrier c connections 9\r\n");
+	write_file("sub/a.rules", "include \"b.rules\"\n"
+				  "route first to carrier c via mta");
+	write_file("sub/b.rules", "carrier c c.example\n"
+				  "shape carrier c connections 1 rate 2/s\n");
+	rs = load(file("main.rules"));
+	assert_string_equal(decide(rs, S, "x@c.example").rule->name, "first");
+	assert_non_null(
+	    strstr(decide(rs, S, "x@c.example").rule->file, "/sub/a.rules"));
+	ruleset_shape(rs, "c", "c", "c.example", "mta", &s);
+	assert_int_equal(s.connections, 9);
+	assert_non_null(strstr(s.origin[SHAPE_CONNECTIONS].file, "main.rules"));
+	assert_non_null(strstr(s.origin[SHAPE_RATE].file, "/sub/b.rules"));
+	ruleset_unref(rs);
+}
+
+static void
+test_include_refused(void **state)
+{
+	char name[16], text[64];
+
+	(void)state;
+	write_file("cycle", "include \"cycle2\"\n");
+	write_file("cycle2", "include \"cycle\"\n");
+	assert_load_fails("cycle",
+	    "cycle2:1:9: cannot read 'cycle': it includes itself\n"
+	    "    include \"cycle\"\n"
+	    "            ^\n");
+	write_file("leaf", "");
+	write_file("twice", "include \"leaf\"\ninclude \"./leaf\"\n");
+	assert_load_fails("twice",
+	    "twice:2:9: cannot read './leaf': it is included already\n"
+	    "    include \"./leaf\"\n"
+	    "            ^\n");
+	write_file("absent", "include \"nowhere\"\ninclude \".\"\n");
+	assert_load_fails("absent",
+	    "absent:1:9: cannot read 'nowhere': No such file or directory\n"
+	    "    include \"nowhere\"\n"
+	    "            ^\n"
+	    "absent:2:9: cannot read '.': not a regular file\n"
+	    "    include \".\"\n"
+	    "            ^\n");
+	for (int i = 0; i < 17; i++) {
+		snprintf(name, sizeof(name), "deep%d", i);
+		snprintf(text, sizeof(text), "include \"deep%d\"\n", i + 1);
+		write_file(name, text);
+	}
+	assert_load_fails("deep0",
+	    "deep15:1:9: cannot read 'deep16': more than 16 files include "
+	    "one another\n"
+	    "    include \"deep16\"\n"
+	    "            ^\n");
+}
+
+static void
+test_file_refused(void **state)
+{
+	FILE *f;
+
+	(void)state;
+	assert_load_fails(
+	    "gone", "gone: cannot read the file: No such file or directory\n");
+	f = fopen(file("huge"), "w");
+	assert_non_null(f);
+	assert_int_equal(ftruncate(fileno(f), (off_t)1 << 30), 0);
+	fclose(f);
+	assert_load_fails(
+	    "huge", "huge: cannot read the file: larger than 16 MB\n");
+	f = fopen(file("nul"), "w");
+	assert_non_null(f);
+	fwrite("route a\0b", 1, 9, f);
+	fclose(f);
+	assert_load_fails("nul", "nul:1:8: control character 0x00\n");
+	assert_int_equal(mkfifo(file("fifo"), 0600), 0);
+	assert_load_fails(
+	    "fifo", "fifo: cannot read the file: not a regular file\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_include),
+		cmocka_unit_test(test_include_refused),
+		cmocka_unit_test(test_file_refused),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
