@@ -1,0 +1,289 @@
+/*
+ * dkim.c - DKIM signatures by libopendkim.
+ *
+ * One library handle for the process, set up once and only read afterwards; a
+ * handle of its own for each message. So any thread may sign at any time.
+ */
+#include "mta/dkim.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <dkim.h>
+
+#include "mta/base/alloc.h"
+#include "mta/dkim_message.h"
+#include "mta/dns/message.h"
+#include "mta/tls.h"
+
+#define PIECE	     (64 * 1024)
+#define MIN_RSA_BITS 1024 /* RFC 8301 3.2 */
+#define FIELD	     "DKIM-Signature: "
+
+struct dkim_signer {
+	char *domain, *selector;
+	char *key; /* PEM, as libopendkim wants it */
+	dkim_alg_t algorithm;
+};
+
+/* Signed once more than it occurs: a second From then breaks the signature. */
+static const unsigned char *oversigned_fields[] = {
+	(const unsigned char *)"from",
+	NULL,
+};
+
+static DKIM_LIB *library;
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+static void
+library_init(void)
+{
+	library = dkim_init(NULL, NULL);
+	if (library == NULL)
+		return;
+	if (dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_SIGNHDRS,
+		dkim_message_fields,
+		sizeof(unsigned char **)) == DKIM_STAT_OK &&
+	    dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_OVERSIGNHDRS,
+		oversigned_fields, sizeof(unsigned char **)) == DKIM_STAT_OK)
+		return;
+	dkim_close(library);
+	library = NULL;
+}
+
+static DKIM_LIB *
+library_get(struct err *e)
+{
+	pthread_once(&library_once, library_init);
+	if (library == NULL)
+		err_set(e, "cannot set up libopendkim");
+	return library;
+}
+
+/* OpenSSL would otherwise ask for the passphrase of a key on the terminal. */
+static int
+refuse_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static EVP_PKEY *
+read_key(const char *path, struct err *e)
+{
+	EVP_PKEY *key = NULL;
+	BIO *file;
+	char reason[160];
+
+	if (tls_check_key_file(path, e) != 0)
+		return NULL;
+	file = BIO_new_file(path, "r");
+	if (file != NULL)
+		key = PEM_read_bio_PrivateKey(
+		    file, NULL, refuse_passphrase, NULL);
+	if (key == NULL)
+		err_set(e, "cannot load private key '%s': %s", path,
+		    tls_last_error(reason));
+	BIO_free(file);
+	return key;
+}
+
+static int
+choose_algorithm(
+    const EVP_PKEY *key, const char *path, dkim_alg_t *algorithm, struct err *e)
+{
+	int bits = EVP_PKEY_get_bits(key);
+
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) {
+		if (!dkim_libfeature(library, DKIM_FEATURE_ED25519))
+			return err_set(e,
+			    "libopendkim here cannot sign with Ed25519: '%s'",
+			    path);
+		*algorithm = DKIM_SIGN_ED25519SHA256;
+		return 0;
+	}
+	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+		return err_set(
+		    e, "neither an RSA nor an Ed25519 key: '%s'", path);
+	if (bits < MIN_RSA_BITS)
+		return err_set(
+		    e, "RSA key of %d bits is too short: '%s'", bits, path);
+	*algorithm = DKIM_SIGN_RSASHA256;
+	return 0;
+}
+
+/* libopendkim parses the text again for every message; the form that OpenSSL
+ * is fastest with is chosen here, whatever the file holds. */
+static char *
+key_text(const EVP_PKEY *key)
+{
+	BIO *memory = BIO_new(BIO_s_mem());
+	char *text = NULL, *data;
+	long len;
+
+	if (memory == NULL)
+		return NULL;
+	if (PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL) ==
+	    1) {
+		len = BIO_get_mem_data(memory, &data);
+		text = xstrndup(data, (size_t)len);
+		OPENSSL_cleanse(data, (size_t)len);
+	}
+	BIO_free(memory);
+	return text;
+}
+
+static int
+load_key(struct dkim_signer *s, const char *path, struct err *e)
+{
+	EVP_PKEY *key = read_key(path, e);
+	int r;
+
+	if (key == NULL)
+		return -1;
+	r = choose_algorithm(key, path, &s->algorithm, e);
+	if (r == 0) {
+		s->key = key_text(key);
+		if (s->key == NULL)
+			r = err_set(e, "cannot use private key '%s'", path);
+	}
+	EVP_PKEY_free(key);
+	return r;
+}
+
+struct dkim_signer *
+dkim_signer_new(const char *domain, const char *selector, const char *key_file,
+    struct err *e)
+{
+	struct dkim_signer *s;
+
+	if (!dns_name_is_host(domain)) {
+		err_set(e, "not a domain name: '%s'", domain);
+		return NULL;
+	}
+	if (!dns_name_is_host(selector)) {
+		err_set(e, "not a DKIM selector: '%s'", selector);
+		return NULL;
+	}
+	if (library_get(e) == NULL)
+		return NULL;
+	s = xcalloc(1, sizeof(*s));
+	s->domain = xstrdup(domain);
+	s->selector = xstrdup(selector);
+	if (load_key(s, key_file, e) != 0)
+		dkim_signer_free(&s);
+	return s;
+}
+
+void
+dkim_signer_free(struct dkim_signer **signer)
+{
+	struct dkim_signer *s = *signer;
+
+	if (s == NULL)
+		return;
+	if (s->key != NULL)
+		OPENSSL_cleanse(s->key, strlen(s->key));
+	free(s->key);
+	free(s->selector);
+	free(s->domain);
+	free(s);
+	*signer = NULL;
+}
+
+const char *
+dkim_signer_domain(const struct dkim_signer *s)
+{
+	return s->domain;
+}
+
+static int
+add_stored(struct dkim_message *m, const struct smtp_content *c, struct err *e)
+{
+	uint64_t at = 0;
+	size_t size = c->length < PIECE ? (size_t)c->length : PIECE;
+	char *piece = xmalloc(size + 1);
+	int r = 0;
+
+	while (r == 0 && at < c->length) {
+		size_t want =
+		    c->length - at < size ? (size_t)(c->length - at) : size;
+		ssize_t n = c->read(c->arg, c->offset + at, piece, want);
+
+		if (n < 0)
+			r = err_sys(e, "cannot read message");
+		else if ((size_t)n < want)
+			r = err_set(
+			    e, "message is shorter than its record says");
+		else
+			r = dkim_message_add(m, piece, want, e);
+		at += want;
+	}
+	free(piece);
+	return r;
+}
+
+/* Adds the field as libopendkim folds it: CRLF and a tab. */
+static int
+add_field(DKIM *dkim, struct str *out, struct err *e)
+{
+	unsigned char *value;
+	size_t len;
+
+	if (dkim_message_check(dkim,
+		dkim_getsighdr_d(dkim, strlen(FIELD), &value, &len), e) != 0)
+		return -1;
+	str_adds(out, FIELD);
+	str_add(out, value, len);
+	str_adds(out, "\r\n");
+	return 0;
+}
+
+static int
+run(DKIM *dkim, const struct smtp_content *c, struct str *out, struct err *e)
+{
+	struct dkim_message m;
+	int r;
+
+	dkim_message_init(&m, dkim);
+	r = dkim_message_add(&m, c->head, c->head_len, e);
+	if (r == 0)
+		r = add_stored(&m, c, e);
+	if (r == 0)
+		r = dkim_message_end(&m, e);
+	if (r == 0)
+		r = dkim_message_check(dkim, dkim_eom(dkim, NULL), e);
+	if (r == 0)
+		r = add_field(dkim, out, e);
+	dkim_message_clear(&m);
+	return r;
+}
+
+int
+dkim_signer_sign(const struct dkim_signer *s, const struct smtp_content *c,
+    struct str *out, struct err *e)
+{
+	DKIM_STAT status;
+	DKIM *dkim = dkim_sign(library, (const unsigned char *)"oiwake", NULL,
+	    (unsigned char *)s->key, (const unsigned char *)s->selector,
+	    (const unsigned char *)s->domain, DKIM_CANON_RELAXED,
+	    DKIM_CANON_RELAXED, s->algorithm, -1, &status);
+	int r;
+
+	if (dkim == NULL)
+		return dkim_message_check(NULL, status, e);
+	r = run(dkim, c, out, e);
+	dkim_free(dkim);
+	return r;
+}
