@@ -124,6 +124,8 @@ struct config {
 	size_t body_memory;          /* bytes of bodies kept in memory for waiting recipients */
 	uint64_t reserve;            /* bytes of disk to keep free */
 	int64_t event_keep;          /* ms */
+	int64_t probe;               /* ms that a path closed by a fault rests before it is tried
+					again */
 	int64_t idle_session;        /* ms that an outgoing connection waits for more work */
 	int64_t stop_timeout;        /* ms to finish what is in hand at stop */
 
@@ -135,6 +137,13 @@ struct config {
  * certificates too. Any thread.
  */
 struct config *config_load(const char *file, struct str *report);
+/*
+ * Less of it, for commands that operators run: without the right to read keys (CONFIG_RULES), or
+ * while the rules are being repaired (CONFIG_SETTINGS: `rules` is NULL then). Neither opens keys,
+ * certificates, password files or the users file.
+ */
+enum config_part { CONFIG_SETTINGS, CONFIG_RULES, CONFIG_ALL };
+struct config *config_load_part(const char *file, enum config_part, struct str *report);
 /* A configuration is shared by what works under it; counted atomically, any thread. */
 struct config *config_ref(struct config *);
 void config_unref(struct config **);

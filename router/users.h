@@ -34,6 +34,8 @@ void users_check(struct users *, struct users_check *);
 int users_file_check(const char *file, struct err *e); /* syntax, permissions */
 int users_file_set(const char *file, const char *name, const char *password, struct err *e);
 int users_file_remove(const char *file, const char *name, struct err *e);
+/* 1: it is that user's password; 0: it is not, or there is no such user; -1 with *e set. */
+int users_file_verify(const char *file, const char *name, const char *password, struct err *e);
 int users_file_each(const char *file, void (*each)(void *arg, const char *name), void *arg,
     struct err *e);
 

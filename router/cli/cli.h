@@ -1,0 +1,90 @@
+/*
+ * cli.h - the subcommands of oiwake(8): one const record and one file each.
+ *
+ * main.c finds the record and calls run with argv[0] the command's name, options given before the
+ * command moved behind it. run returns the exit status: CLI_GOOD, CLI_BAD for bad news, CLI_USAGE.
+ * A command parses with cli_parse, which knows -c FILE, --json and --help everywhere.
+ */
+#ifndef ROUTER_CLI_CLI_H
+#define ROUTER_CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "router/config.h"
+
+#define OIWAKE_VERSION     "0.1.0"
+#define CLI_CONFIG_DEFAULT "/etc/oiwake/oiwake.conf"
+#define CLI_OPTIONS_MAX    10
+
+enum { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
+
+struct cli_option {
+	const char *name; /* of --name; NULL ends the list */
+	const char *value; /* what the help calls its value; NULL: a flag */
+	const char *help;
+};
+
+struct cli_command {
+	const char *name;
+	const char *arguments; /* for the usage line */
+	const char *summary;
+	int (*run)(const struct cli_command *, int argc, char **argv);
+	const struct cli_option *options; /* besides the common ones; NULL: none */
+};
+
+extern const struct cli_command cli_check, cli_explain, cli_stats, cli_queue, cli_user, cli_reload,
+    cli_version, cli_help;
+extern const struct cli_command *const cli_commands[]; /* all, ended by NULL */
+int cmd_serve(const struct cli_command *, int argc, char **argv);
+
+struct cli_args {
+	const char *config;
+	bool json;
+	const char *value[CLI_OPTIONS_MAX]; /* by the index of the option; "" for a flag; NULL */
+	int argc; /* what is no option */
+	char **argv;
+};
+
+/* -1: go on. Else the exit status: help was shown, or the usage is wrong and was told. */
+int cli_parse(const struct cli_command *, struct cli_args *, int argc, char **argv);
+/* Tells what is wrong and how it goes; returns CLI_USAGE. */
+int cli_usage(const struct cli_command *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "oiwake: ..." on standard error; returns CLI_BAD. */
+int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Loads the settings file, or tells what is wrong with it and returns NULL. */
+struct config *cli_config(const struct cli_args *, enum config_part);
+
+/* -- output: everything that was stored or came from outside goes through these ------------------- */
+
+/* Writes text with what could move a terminal's cursor or change its direction as '?'. */
+void cli_print(FILE *, const char *text);
+/* The same for text of many lines. */
+void cli_print_lines(FILE *, const char *text);
+void cli_print_json(json_t *object); /* one line; taken over */
+const char *cli_text(const json_t *object, const char *key); /* "" when there is none */
+
+/* Columns of text, aligned when all rows are known. */
+struct cli_table;
+struct cli_table *cli_table_new(size_t columns);
+void cli_table_add(struct cli_table *, const char *text); /* the next cell */
+void cli_table_right(struct cli_table *, size_t column);  /* aligned to the right */
+void cli_table_print(struct cli_table **, FILE *);        /* and frees */
+
+/* -- the daemon -------------------------------------------------------------------------------------- */
+
+/*
+ * Asks the daemon of this configuration. body NULL: GET, else POST (taken over). The answer, or
+ * NULL when there was none or it was an error: that has been told then. *refused, when not NULL,
+ * gets the daemon's own words instead (to be freed).
+ */
+json_t *cli_ask(const struct cli_args *, const char *path, json_t *body, char **refused);
+/* Appends name=value, encoded, with '?' or '&' before it. */
+struct str;
+void cli_query_add(struct str *url, const char *name, const char *value);
+
+#endif

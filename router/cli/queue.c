@@ -1,0 +1,266 @@
+/*
+ * queue.c - `oiwake queue`: what waits, why, and an operator's hand on it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mta/base/str.h"
+#include "router/cli/cli.h"
+
+static const struct cli_option options[] = {
+	{ "to", "ADDRESS", "recipients of this address" },
+	{ "domain", "DOMAIN", "recipients in this domain and those below" },
+	{ "sender", "DOMAIN", "mail sent from this domain" },
+	{ "path", "PATH", "what goes by this path" },
+	{ "carrier", "CARRIER", "what goes to this carrier" },
+	{ "limit", "N", "list at most so many (100)" },
+	{ "all", NULL, "retry or delete all there is" },
+	{ NULL, NULL, NULL },
+};
+enum { SELECTORS = 5, OPTION_LIMIT = 5, OPTION_ALL };
+
+/* -- list
+ * ------------------------------------------------------------------------- */
+
+static void
+add_number(struct cli_table *t, const json_t *row, const char *key)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
+	    json_integer_value(json_object_get(row, key)));
+	cli_table_add(t, buf);
+}
+
+static void
+print_rows(const json_t *rows)
+{
+	static const char *const heads[] = { "id", "state", "due", "tries",
+		"path", "group", "from", "to", "last" };
+	size_t n = sizeof(heads) / sizeof(heads[0]), i;
+	struct cli_table *t = cli_table_new(n);
+	json_t *row;
+
+	for (i = 0; i < n; i++)
+		cli_table_add(t, heads[i]);
+	cli_table_right(t, 3);
+	json_array_foreach(rows, i, row)
+	{
+		cli_table_add(t, cli_text(row, "id"));
+		cli_table_add(t, cli_text(row, "state"));
+		cli_table_add(t, cli_text(row, "due"));
+		add_number(t, row, "attempts");
+		cli_table_add(t, cli_text(row, "path"));
+		cli_table_add(t, cli_text(row, "group"));
+		cli_table_add(
+		    t, *cli_text(row, "from") ? cli_text(row, "from") : "<>");
+		cli_table_add(t, cli_text(row, "to"));
+		cli_table_add(t, cli_text(row, "last"));
+	}
+	cli_table_print(&t, stdout);
+}
+
+static int
+queue_list(const struct cli_command *cmd, const struct cli_args *args)
+{
+	struct str url = STR_INIT;
+	json_t *reply, *rows, *row;
+	size_t i;
+
+	if (args->argc > 1 || args->value[OPTION_ALL] != NULL)
+		return cli_usage(cmd, "queue list takes selectors and --limit");
+	str_adds(&url, "/v1/queue");
+	for (i = 0; i <= OPTION_LIMIT; i++)
+		if (args->value[i] != NULL)
+			cli_query_add(&url, options[i].name, args->value[i]);
+	reply = cli_ask(args, url.data, NULL, NULL);
+	str_release(&url);
+	if (reply == NULL)
+		return CLI_BAD;
+	rows = json_object_get(reply, "rows");
+	if (!args->json && json_array_size(rows) == 0)
+		puts("nothing waits");
+	else if (!args->json)
+		print_rows(rows);
+	else
+		json_array_foreach(rows, i, row)
+		    cli_print_json(json_incref(row));
+	json_decref(reply);
+	return CLI_GOOD;
+}
+
+/* -- show
+ * ------------------------------------------------------------------------- */
+
+static void
+line(const char *name, const char *text)
+{
+	printf("  %-10s", name);
+	cli_print(stdout, text);
+	putchar('\n');
+}
+
+static void
+show_row(const json_t *row)
+{
+	static const char *const plain[] = { "from", "user", "listener",
+		"client", "message_id", "received", "expires", "state", "due",
+		"carrier", "group", "last" };
+	struct str text = STR_INIT;
+	const json_t *lane = json_object_get(row, "lane");
+
+	cli_print(stdout, cli_text(row, "id"));
+	fputs("  ", stdout);
+	cli_print(stdout, cli_text(row, "to"));
+	putchar('\n');
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (*cli_text(row, plain[i]) != '\0')
+			line(plain[i], cli_text(row, plain[i]));
+	str_addf(&text, "%s, rule %s of rule set %s", cli_text(row, "path"),
+	    cli_text(row, "rule"), cli_text(row, "ruleset"));
+	line("path", text.data);
+	str_clear(&text);
+	str_addf(&text, "%" JSON_INTEGER_FORMAT "%s",
+	    json_integer_value(json_object_get(row, "attempts")),
+	    json_is_true(json_object_get(row, "unread"))
+		? ", once final dot sent, reply unread"
+		: "");
+	line("attempts", text.data);
+	line("lane",
+	    json_is_object(lane) ? cli_text(lane, "state") : "not in use now");
+	str_release(&text);
+}
+
+static void
+show_event(const json_t *event)
+{
+	static const char *const parts[] = { "at", "event", "id", "path",
+		"peer", "stage", "reason", "enhanced", "text" };
+	json_int_t code = json_integer_value(json_object_get(event, "code"));
+
+	fputs("  event    ", stdout);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strcmp(parts[i], "enhanced") == 0 && code != 0)
+			printf(" %" JSON_INTEGER_FORMAT, code);
+		if (*cli_text(event, parts[i]) == '\0')
+			continue;
+		putchar(' ');
+		cli_print(stdout, cli_text(event, parts[i]));
+	}
+	putchar('\n');
+}
+
+static bool
+is_id(const char *text)
+{
+	size_t len = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ.");
+
+	return len > 0 && text[len] == '\0';
+}
+
+static int
+queue_show(const struct cli_command *cmd, const struct cli_args *args)
+{
+	struct str url = STR_INIT;
+	json_t *reply, *row;
+	size_t i;
+
+	if (args->argc != 2 || !is_id(args->argv[1]))
+		return cli_usage(cmd, "queue show takes one id");
+	str_addf(&url, "/v1/queue/%s", args->argv[1]);
+	reply = cli_ask(args, url.data, NULL, NULL);
+	str_release(&url);
+	if (reply == NULL)
+		return CLI_BAD;
+	if (args->json) {
+		cli_print_json(reply);
+		return CLI_GOOD;
+	}
+	json_array_foreach(json_object_get(reply, "rows"), i, row)
+	    show_row(row);
+	json_array_foreach(json_object_get(reply, "events"), i, row)
+	    show_event(row);
+	json_decref(reply);
+	return CLI_GOOD;
+}
+
+/* -- retry and delete
+ * ---------------------------------------------------------------- */
+
+static int
+queue_edit(const struct cli_command *cmd, const struct cli_args *args,
+    const char *path, const char *done)
+{
+	json_t *body = json_object(), *reply;
+	bool all = args->value[OPTION_ALL] != NULL;
+	json_int_t changed;
+
+	for (size_t i = 0; i < SELECTORS; i++)
+		if (args->value[i] != NULL)
+			json_object_set_new(
+			    body, options[i].name, json_string(args->value[i]));
+	if (args->argc == 2)
+		json_object_set_new(body, "id", json_string(args->argv[1]));
+	if (args->argc > 2 || args->value[OPTION_LIMIT] != NULL ||
+	    all == (json_object_size(body) > 0)) {
+		json_decref(body);
+		return cli_usage(cmd,
+		    "queue %s takes an id or selectors, or "
+		    "--all alone",
+		    args->argv[0]);
+	}
+	if (all)
+		json_object_set_new(body, "all", json_true());
+	if ((reply = cli_ask(args, path, body, NULL)) == NULL)
+		return CLI_BAD;
+	changed = json_integer_value(json_object_get(reply, "changed"));
+	if (args->json) {
+		cli_print_json(reply);
+		return changed > 0 ? CLI_GOOD : CLI_BAD;
+	}
+	json_decref(reply);
+	printf("%" JSON_INTEGER_FORMAT " recipient%s %s\n", changed,
+	    changed == 1 ? "" : "s", done);
+	return changed > 0 ? CLI_GOOD : CLI_BAD;
+}
+
+static int
+queue_retry(const struct cli_command *cmd, const struct cli_args *args)
+{
+	return queue_edit(cmd, args, "/v1/queue/retry", "due now");
+}
+
+static int
+queue_delete(const struct cli_command *cmd, const struct cli_args *args)
+{
+	return queue_edit(cmd, args, "/v1/queue/delete", "deleted");
+}
+
+static const struct verb {
+	const char *name;
+	int (*run)(const struct cli_command *, const struct cli_args *);
+} verbs[] = {
+	{ "list", queue_list },
+	{ "show", queue_show },
+	{ "retry", queue_retry },
+	{ "delete", queue_delete },
+};
+
+static int
+run(const struct cli_command *cmd, int argc, char **argv)
+{
+	struct cli_args args;
+	int rc = cli_parse(cmd, &args, argc, argv);
+
+	if (rc >= 0)
+		return rc;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (args.argc > 0 && strcmp(verbs[i].name, args.argv[0]) == 0)
+			return verbs[i].run(cmd, &args);
+	return cli_usage(cmd, "expected list, show, retry or delete");
+}
+
+const struct cli_command cli_queue = { "queue",
+	"list|show ID|retry|delete [ID] [--to A] [--domain D] ...",
+	"list what waits, show why, try it now, delete it", run, options };

@@ -1,0 +1,237 @@
+/*
+ * config.c - the settings file as one immutable structure.
+ *
+ * config_int.h says which file does what. A configuration is a generation: it
+ * is loaded whole, shared by reference and freed whole.
+ */
+#include "router/config.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mta/base/alloc.h"
+#include "mta/dkim.h"
+#include "router/config_int.h"
+#include "rules/rules.h"
+
+#define DAY_MS (24 * 3600 * INT64_C(1000))
+
+/* The count stands beside what is shared, out of readers' sight. */
+struct counted_config {
+	struct config config; /* first: a config is its counted one */
+	_Atomic unsigned refs;
+};
+
+static char *
+system_hostname(void)
+{
+	char name[256];
+
+	if (gethostname(name, sizeof(name)) != 0)
+		return xstrdup("");
+	name[sizeof(name) - 1] = '\0';
+	return xstrdup(name);
+}
+
+static struct config *
+config_new(const char *file)
+{
+	struct counted_config *counted = xcalloc(1, sizeof(*counted));
+	struct config *cfg = &counted->config;
+
+	atomic_init(&counted->refs, 1);
+	cfg->file = xstrdup(file);
+	cfg->hostname = system_hostname();
+	cfg->state_directory = xstrdup("/var/lib/oiwake");
+	cfg->rules_file = config_path_relative(file, "oiwake.rules");
+	cfg->admin_socket = xstrdup("/run/oiwake/admin.sock");
+	cfg->delay_notice = DAY_MS / 6;
+	cfg->queue_memory = 20000;
+	cfg->body_memory = 32u << 20;
+	cfg->reserve = 64u << 20;
+	cfg->event_keep = 30 * DAY_MS;
+	cfg->idle_session = 5000;
+	cfg->stop_timeout = 30000;
+	return cfg;
+}
+
+struct config *
+config_load_part(const char *file, enum config_part part, struct str *report)
+{
+	struct raw_config raw = { 0 };
+	struct config *cfg = config_new(file);
+	bool good;
+
+	config_read(&raw, file);
+	config_build(&raw, cfg, part);
+	config_check(&raw, cfg, part);
+	good = raw.nproblems == 0 && raw.rules_report == NULL;
+	config_raw_report(&raw, report);
+	config_raw_clear(&raw);
+	if (!good)
+		config_unref(&cfg);
+	return cfg;
+}
+
+struct config *
+config_load(const char *file, struct str *report)
+{
+	return config_load_part(file, CONFIG_ALL, report);
+}
+
+struct config *
+config_ref(struct config *cfg)
+{
+	struct counted_config *counted = (struct counted_config *)(void *)cfg;
+
+	atomic_fetch_add_explicit(&counted->refs, 1, memory_order_relaxed);
+	return cfg;
+}
+
+/* -- freeing
+ * -------------------------------------------------------------------- */
+
+static void
+free_listeners(struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nlisteners; i++) {
+		struct config_listener *l = &cfg->listeners[i];
+
+		free(l->name);
+		free(l->address_text);
+		free(l->networks);
+		SSL_CTX_free(l->smtp.tls);
+	}
+	free(cfg->listeners);
+}
+
+static void
+free_sources(struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->npools; i++) {
+		free(cfg->pools[i].name);
+		free(cfg->pools[i].sources);
+	}
+	for (size_t i = 0; i < cfg->nsources; i++) {
+		free(cfg->sources[i].name);
+		free(cfg->sources[i].hostname);
+	}
+	free(cfg->pools);
+	free(cfg->sources);
+}
+
+static void
+secret_free(struct secret *secret)
+{
+	if (secret->value != NULL)
+		explicit_bzero(secret->value, strlen(secret->value));
+	free(secret->value);
+}
+
+static void
+free_paths(struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->npaths; i++) {
+		struct config_path *path = &cfg->paths[i];
+
+		free(path->name);
+		free(path->relay_host);
+		free(path->host);
+		free(path->connect_address);
+		free(path->ca_file);
+		free(path->user);
+		free(path->configuration_set);
+		secret_free(&path->password);
+		SSL_CTX_free(path->tls_ctx);
+	}
+	free(cfg->paths);
+}
+
+static void
+free_dkim(struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->ndkim; i++) {
+		struct config_dkim *dkim = &cfg->dkim[i];
+
+		free(dkim->domain);
+		free(dkim->selector);
+		free(dkim->key_file);
+		if (dkim->signer != NULL)
+			dkim_signer_free(&dkim->signer);
+	}
+	free(cfg->dkim);
+}
+
+void
+config_unref(struct config **p)
+{
+	struct config *cfg = *p;
+	struct counted_config *counted = (struct counted_config *)(void *)cfg;
+
+	*p = NULL;
+	if (cfg == NULL || atomic_fetch_sub_explicit(
+			       &counted->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	free_listeners(cfg);
+	free_sources(cfg);
+	free_paths(cfg);
+	free_dkim(cfg);
+	for (size_t i = 0; i < cfg->ndns_servers; i++)
+		free(cfg->dns_servers[i]);
+	free(cfg->dns_servers);
+	free(cfg->dns_trust_anchor);
+	free(cfg->file);
+	free(cfg->hostname);
+	free(cfg->state_directory);
+	free(cfg->rules_file);
+	free(cfg->users_file);
+	free(cfg->log_file);
+	free(cfg->admin_socket);
+	ruleset_unref(cfg->rules);
+	free(counted);
+}
+
+/* -- finding
+ * ---------------------------------------------------------------------- */
+
+const struct config_path *
+config_path_find(const struct config *cfg, const char *name)
+{
+	for (size_t i = 0; i < cfg->npaths; i++)
+		if (strcmp(cfg->paths[i].name, name) == 0)
+			return &cfg->paths[i];
+	return NULL;
+}
+
+const struct config_pool *
+config_pool_find(const struct config *cfg, const char *name)
+{
+	for (size_t i = 0; i < cfg->npools; i++)
+		if (strcmp(cfg->pools[i].name, name) == 0)
+			return &cfg->pools[i];
+	return NULL;
+}
+
+const struct config_source *
+config_source_find(const struct config *cfg, const char *name)
+{
+	for (size_t i = 0; i < cfg->nsources; i++)
+		if (strcmp(cfg->sources[i].name, name) == 0)
+			return &cfg->sources[i];
+	return NULL;
+}
+
+const struct dkim_signer *
+config_dkim_find(const struct config *cfg, const char *domain)
+{
+	while (domain != NULL && *domain != '\0') {
+		for (size_t i = 0; i < cfg->ndkim; i++)
+			if (strcmp(cfg->dkim[i].domain, domain) == 0)
+				return cfg->dkim[i].signer;
+		domain = strchr(domain, '.');
+		domain += domain != NULL;
+	}
+	return NULL;
+}

@@ -1,0 +1,79 @@
+/*
+ * admin_int.h - one request to the admin API, from its arrival to its answer.
+ *
+ * A request is owned by nobody but itself: it lives until admin_reply, which may come long after
+ * its client has gone (`http` is NULL then) or the server has been freed (`admin` is NULL then).
+ */
+#ifndef ROUTER_HTTP_ADMIN_INT_H
+#define ROUTER_HTTP_ADMIN_INT_H
+
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <jansson.h>
+#include <sys/queue.h>
+
+#include "router/core.h"
+#include "router/http/admin.h"
+#include "router/stats.h"
+
+#define ADMIN_LIMIT_DEFAULT 100
+#define ADMIN_LIMIT_MAX     10000
+
+struct config;
+
+struct admin_request {
+	LIST_ENTRY(admin_request) link; /* in admin->requests */
+	struct admin *admin;
+	struct core *core;
+	struct evhttp_request *http;
+	struct evkeyvalq args; /* of the query string, decoded */
+	json_t *body;          /* of a POST: an object */
+	const char *rest;      /* of the path, behind the route's prefix; inside `http` */
+
+	/* What a handler keeps between its steps. Strings of the filter are in args or body. */
+	struct store_query query;
+	void (*read)(struct admin_request *);
+	struct queue_filter filter;
+	struct config *config;
+	struct stats *stats;
+	json_t *rows, *events;
+	char *text; /* an answer made in the store's reading thread */
+	uint64_t count;
+};
+
+struct admin_route {
+	const char *path;
+	bool prefix; /* path is only the beginning */
+	enum evhttp_cmd_type method;
+	void (*handle)(struct admin_request *);
+};
+
+void admin_status(struct admin_request *);
+void admin_stats(struct admin_request *);
+void admin_queue_list(struct admin_request *);
+void admin_queue_show(struct admin_request *);
+void admin_queue_retry(struct admin_request *);
+void admin_queue_delete(struct admin_request *);
+void admin_reload(struct admin_request *);
+
+/* Each answers and ends the request. `reply` is taken over. */
+void admin_reply(struct admin_request *, int status, json_t *reply);
+void admin_reply_text(struct admin_request *, int status, const char *text);
+void admin_error(struct admin_request *, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Hands the request to the store's reading thread; refused with 503 when too many are there. `run`
+ * touches only the request's own members; `read` follows in the core thread and answers. It is not
+ * called when nobody waits any more. */
+void admin_query(struct admin_request *, void (*run)(struct store_query *, struct store_reader *),
+    void (*read)(struct admin_request *));
+struct admin_request *admin_of_query(struct store_query *);
+
+const char *admin_arg(struct admin_request *, const char *name); /* NULL: not given */
+
+/* Sets text that need not be UTF-8: what is not becomes '?'. NULL is "". */
+void admin_put(json_t *object, const char *key, const char *text);
+void admin_put_time(json_t *object, const char *key, int64_t wall); /* 0: null */
+json_t *admin_lanes(struct core *);
+
+#endif
