@@ -8,6 +8,8 @@
  */
 #include "mta/smtp/address.h"
 
+#include "mta/smtp/utf8.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -22,8 +24,7 @@ enum local_form {
 	LOCAL_SPECIAL,	 /* legal only inside quotes */
 };
 
-/* Bytes of an atom (RFC 5322 3.2.3), of a host name label, and the latter's
- * digits and letters. */
+/* Bytes of an atom (RFC 5322 3.2.3) and of a label of a host name. */
 enum { ATEXT = 1, LABEL = 2 };
 
 /* clang-format off */
@@ -62,60 +63,6 @@ static bool
 is_control(unsigned char c)
 {
 	return c < ' ' || c == 0x7f;
-}
-
-/*
- * Length of the UTF-8 character at p, or 0 when it is malformed, overlong, a
- * surrogate, beyond U+10FFFF or a C1 control (RFC 3629, RFC 6532 3.2).
- */
-static size_t
-utf8_length(const unsigned char *p, const unsigned char *end)
-{
-	/* Per lead byte range: length and the range of the second byte. */
-	static const struct {
-		unsigned char first, last, len, low, high;
-	} rows[] = {
-		{ 0xc2, 0xc2, 2, 0xa0, 0xbf },
-		{ 0xc3, 0xdf, 2, 0x80, 0xbf },
-		{ 0xe0, 0xe0, 3, 0xa0, 0xbf },
-		{ 0xe1, 0xec, 3, 0x80, 0xbf },
-		{ 0xed, 0xed, 3, 0x80, 0x9f },
-		{ 0xee, 0xef, 3, 0x80, 0xbf },
-		{ 0xf0, 0xf0, 4, 0x90, 0xbf },
-		{ 0xf1, 0xf3, 4, 0x80, 0xbf },
-		{ 0xf4, 0xf4, 4, 0x80, 0x8f },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (*p < rows[i].first || *p > rows[i].last)
-			continue;
-		if (end - p < rows[i].len || p[1] < rows[i].low ||
-		    p[1] > rows[i].high)
-			return 0;
-		for (unsigned k = 2; k < rows[i].len; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return rows[i].len;
-	}
-	return 0;
-}
-
-/* True and *utf8 set when the bytes are ASCII or good UTF-8. */
-static bool
-is_text(const char *text, size_t len, bool *utf8)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + len;
-
-	while (p < end) {
-		size_t n = *p < 0x80 ? 1 : utf8_length(p, end);
-
-		if (n == 0)
-			return false;
-		if (n > 1)
-			*utf8 = true;
-		p += n;
-	}
-	return true;
 }
 
 static enum local_form
@@ -199,7 +146,7 @@ parse_local(struct address *a, struct cursor *c, struct err *e)
 		return -1;
 	if (a->local[0] == '\0')
 		return err_set(e, "local part is empty");
-	if (!is_text(a->local, strlen(a->local), &a->utf8))
+	if (!utf8_check(a->local, strlen(a->local), &a->utf8))
 		return err_set(e, "local part is not UTF-8");
 	a->irregular = local_form(a->local) == LOCAL_IRREGULAR;
 	return 0;
@@ -271,7 +218,7 @@ parse_domain(struct address *a, struct cursor *c, struct err *e)
 	c->p = c->end;
 	if (a->domain[0] == '[')
 		return check_literal(a->domain, n, e);
-	if (!is_text(a->domain, n, &a->utf8))
+	if (!utf8_check(a->domain, n, &a->utf8))
 		return err_set(e, "domain is not UTF-8");
 	return check_labels(a->domain, e);
 }

@@ -23,18 +23,30 @@ struct header {
 	struct str message_id;   /* first Message-ID with its brackets, at most 250 bytes; "" */
 
 	/* Inside. */
-	struct str line;         /* the unfinished line or field being kept, bounded */
-	bool keep, skip;
+	enum header_state {
+		HEADER_LINE,  /* at the first byte of a line */
+		HEADER_EMPTY, /* behind a CR that began a line */
+		HEADER_NAME,  /* in a field name */
+		HEADER_COLON, /* in blanks between name and colon */
+		HEADER_VALUE, /* in the rest of a line */
+	} state;
+	const struct header_field *field; /* the one whose value is being kept, or NULL */
+	struct str line;                  /* a name, or that value unfolded; bounded */
+	size_t line_start;                /* `size` at the beginning of this line */
 };
 
 void header_init(struct header *);
 void header_clear(struct header *);
 
 /*
+ * Takes the next bytes; after the end it takes none.
  * Returns how many of the bytes belong to the header: len until it ended, less in the piece in
  * which it ends. When the message turns to its body without an empty line (a first line that is
- * no field), the header ends before that line.
+ * no field), the header ends before that line; `size` is exact then also when that line began in an
+ * earlier piece.
  */
 size_t header_feed(struct header *, const char *data, size_t len);
+/* The message is over: takes in the last field where no line followed that would have ended it. */
+void header_finish(struct header *);
 
 #endif

@@ -3,7 +3,11 @@
  *
  * A session speaks the protocol, keeps its limits and hands envelopes and message bytes to its
  * handler; it stores and decides nothing itself. One libevent base, one thread; all callbacks
- * come in that thread.
+ * come in that thread. The process must ignore SIGPIPE.
+ *
+ * Commands and lines of the message end in CRLF and in nothing else. A command line that does not
+ * is answered 521 5.5.2 and ends the session. A message with a bare CR or LF (550 5.6.0) or a NUL
+ * (554 5.6.0) is read to its CRLF.CRLF and refused, and the session ends.
  *
  * Extensions: PIPELINING (2920), SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531),
  * ENHANCEDSTATUSCODES (2034), DSN (3461), STARTTLS (3207), AUTH PLAIN LOGIN (4954).
@@ -37,8 +41,9 @@ struct smtp_server_config {
 	unsigned max_recipients;   /* per transaction; 452 4.5.3 beyond */
 	unsigned max_received;     /* hops; 554 5.4.6 beyond */
 	unsigned max_commands;     /* commands per session, any kind; 421 4.7.0 beyond */
-	unsigned max_errors;       /* refused or unknown commands before 421 4.7.0 */
-	unsigned max_auth_failures;/* then 421 4.7.0 */
+	unsigned max_errors;       /* unknown commands and those refused with 5xx since the last
+				      accepted message; the last one is followed by 421 4.7.0 */
+	unsigned max_auth_failures;/* 535s; the last one is followed by 421 4.7.0 */
 	int64_t idle_timeout;      /* no complete command, or no byte of data: 421 4.4.2 */
 	int64_t command_timeout;   /* from the first byte of a command line to its end (drip) */
 	size_t min_data_rate;      /* bytes/s over the whole DATA phase after idle_timeout; 0 = any */
@@ -63,8 +68,9 @@ struct smtp_rcpt {
 };
 
 /*
- * A reply. Rows of the common ones are in reply.h. enhanced may be "" (354, 334, 220).
- * Text must hold no CR, LF or NUL; server.c asserts it.
+ * A reply of the handler. enhanced may be "". Text must hold no CR, LF or NUL: smtp_reply_set
+ * turns control bytes and bytes beyond ASCII into '?', the session asserts it. Code 421 ends the
+ * session after it is sent.
  */
 struct smtp_reply {
 	int code;
@@ -95,12 +101,15 @@ struct smtp_server_handler {
 	 * exactly once, unless `closed` comes first. Meanwhile the session reads no further command.
 	 */
 	void (*data_end)(void *arg);
-	/* The transaction is over without a message: RSET, new EHLO, a refused message, QUIT. Not
-	 * called after data_end, nor together with closed. */
+	/* The transaction that `mail` accepted is over without a message: RSET, new EHLO, QUIT, a
+	 * message refused (then before its end has come), a session ended by a 421 or 521. Not
+	 * called after data_end; when the connection breaks only `closed` comes. */
 	void (*abort)(void *arg);
-	/* Credentials, under TLS only. Answer once with smtp_session_auth, unless closed first. */
+	/* Credentials, under TLS only; both are wiped when it returns. Answer once, at once or later,
+	 * with smtp_session_auth, unless closed first. */
 	void (*auth)(void *arg, const char *user, const char *password);
-	/* The session is gone; smtp_session pointers are dead after this returns. Last call. */
+	/* The session is gone; smtp_session pointers are dead after this returns. Last call. Always
+	 * from the event loop, never from inside one of the functions below. */
 	void (*closed)(void *arg);
 };
 
@@ -112,7 +121,7 @@ struct smtp_session *smtp_session_new(struct event_base *, int fd, const struct 
     socklen_t peer_len, const struct smtp_server_config *, const struct smtp_server_handler *,
     void *arg);
 
-/* The answer to data_end. 250 resets the transaction. */
+/* The answer to data_end; the transaction is over. May be called from inside data_end. */
 void smtp_session_reply(struct smtp_session *, const struct smtp_reply *);
 /* The answer to auth: ok gives 235 2.7.0, else 535 5.7.8; temporary gives 454 4.7.0. */
 enum smtp_auth_result { AUTH_OK, AUTH_DENIED, AUTH_UNAVAILABLE };
