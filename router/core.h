@@ -47,6 +47,8 @@ int core_reload(struct core *, struct str *report);
 void core_queue_edit(struct core *, const struct queue_filter *, bool delete,
     void (*done)(void *arg, int64_t changed, const char *why), void *arg);
 
+struct queue;
+struct queue *core_queue(struct core *); /* any thread, for queue_has_room */
 struct store *core_store(struct core *);
 struct inbox *core_inbox(struct core *);
 

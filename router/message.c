@@ -113,6 +113,7 @@ message_unref(struct message **mp)
 	    atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	body_unref(&m->body);
+	free(atomic_load(&m->signature));
 	free(m->from);
 	free(m->envid);
 	free(m->user);
@@ -121,6 +122,23 @@ message_unref(struct message **mp)
 	free(m->header_from);
 	free(m->message_id);
 	free(m);
+}
+
+const char *
+message_signature(struct message *m)
+{
+	return atomic_load_explicit(&m->signature, memory_order_acquire);
+}
+
+const char *
+message_set_signature(struct message *m, char *text)
+{
+	char *first = NULL;
+
+	if (atomic_compare_exchange_strong(&m->signature, &first, text))
+		return text;
+	free(text);
+	return first;
 }
 
 /* What follows the last '@'; "" when there is none. */

@@ -50,12 +50,20 @@ struct message {
 	uint64_t header_size;    /* bytes of its header, the empty line included */
 	unsigned nrcpt;          /* as received */
 	struct body *body;       /* owned by the core once enqueued; NULL while only the store has it */
+	_Atomic(char *) signature; /* DKIM-Signature field(s) once made; any thread */
 };
 
 /* refs = 1, strings "" and not NULL. */
 struct message *message_new(int64_t id);
 struct message *message_ref(struct message *);
 void message_unref(struct message **);
+/*
+ * The signature made for this message, NULL while there is none; one message is signed once however
+ * many sessions carry it. message_set_signature takes over text, and returns what is in force: the
+ * text that was first. Any thread.
+ */
+const char *message_signature(struct message *);
+const char *message_set_signature(struct message *, char *text);
 /* Sets from and from_domain; copies. */
 void message_set_from(struct message *, const char *from);
 

@@ -1,0 +1,432 @@
+/*
+ * core.c - the core thread: what comes in from the other threads, and the turn of the loop.
+ *
+ * core_take routes a recipient and gives it to its lane; session_done takes a delivery back and
+ * settles it; core_wake makes one round of queue, lanes and settler per turn of the loop.
+ */
+#include "router/core_int.h"
+
+#include "mta/base/alloc.h"
+#include "mta/base/clock.h"
+#include "mta/base/log.h"
+#include "router/body.h"
+#include "router/config.h"
+#include "router/core_run.h"
+#include "router/io.h"
+#include "router/path.h"
+#include "router/route.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- one turn of the loop -------------------------------------------------------------------------- */
+
+static void
+check_stopped(struct core *c)
+{
+	bool late = clock_mono() >= c->stop_by;
+
+	if (c->stop_by == 0 || c->stopped == NULL)
+		return;
+	if (settle_pending(c->settler) > 0 || !queue_is_idle(c->queue) ||
+	    c->edits > 0)
+		return;
+	if (!late && (c->intakes > 0 || lanes_sessions(c->lanes) > 0))
+		return;
+	if (late)
+		log_text(LOG_WARN, "stop",
+		    "time is over: %u inbound threads, %u sessions with %u "
+		    "recipients left to the next start",
+		    c->intakes, lanes_sessions(c->lanes),
+		    lanes_sending(c->lanes));
+	c->stopped(c->stopped_arg);
+	c->stopped = NULL;
+}
+
+static void
+on_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct core *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (!c->store_failed) {
+		queue_run(c->queue);
+		lanes_run(c->lanes);
+	}
+	settle_flush(c->settler);
+	check_stopped(c);
+}
+
+void
+core_wake(struct core *c)
+{
+	event_active(c->work, EV_TIMEOUT, 1);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	core_wake(arg);
+}
+
+bool
+core_is_stopping(const struct core *c)
+{
+	return c->stop_by != 0;
+}
+
+/* -- recipients come in ------------------------------------------------------------------------------ */
+
+/* Bodies in memory are bounded: beyond that, one is read again when its turn comes. */
+static void
+keep_body(struct core *c, struct message *m)
+{
+	if (m->body != NULL &&
+	    (body_is_spooled(m->body) ||
+		body_bytes_in_memory() > c->config->body_memory))
+		body_unref(&m->body);
+}
+
+/* One whose last attempt ended "final dot sent, reply unread" stays on its path while that exists. */
+static void
+decide(struct core *c, struct recipient *r)
+{
+	struct route route;
+
+	route_decide(c->config, r->message, r, &route);
+	if (r->unread && strcmp(route.path, r->route.path) != 0 &&
+	    config_path_find(c->config, r->route.path) != NULL &&
+	    (r->route.source[0] == '\0' ||
+		config_source_find(c->config, r->route.source) != NULL))
+		return;
+	r->route = route;
+}
+
+static void
+move_shelf(struct core *c, struct recipient *r, unsigned shelf)
+{
+	if (shelf == r->shelf)
+		return;
+	queue_hold(c->queue, shelf);
+	queue_release(c->queue, r->shelf);
+	r->shelf = shelf;
+}
+
+/* A path without a dialogue: the recipient has arrived. */
+static void
+discard(struct core *c, struct recipient *r)
+{
+	struct outcome o;
+	struct verdict v;
+
+	outcome_set(&o, SCOPE_RECIPIENT, STAGE_NONE, false, "discarded");
+	o.code = 250;
+	classify(PATH_DISCARD, r->route.group, &o, &v);
+	settle_attempt(c->settler, r, NULL, &o, &v);
+}
+
+void
+core_take(struct core *c, struct recipient *r)
+{
+	const struct config_path *path;
+	struct outcome why;
+	struct verdict v;
+	unsigned shelf;
+
+	if (core_is_stopping(c)) {
+		settle_return(c->settler, r, r->due);
+		return;
+	}
+	decide(c, r);
+	path = config_path_find(c->config, r->route.path);
+	shelf = route_shelf(c->config, &r->route, r->message->from_domain);
+	if (shelf != r->shelf && !queue_has_room(c->queue, shelf)) {
+		/* It was planned otherwise and its new shelf is full: wait there. */
+		move_shelf(c, r, shelf);
+		settle_return(c->settler, r, r->due);
+		return;
+	}
+	move_shelf(c, r, shelf);
+	r->leased = clock_mono();
+	if (!path_carries(path->kind, r, &why)) {
+		classify(path->kind, r->route.group, &why, &v);
+		settle_attempt(c->settler, r, NULL, &why, &v);
+	} else if (path->kind == PATH_DISCARD) {
+		discard(c, r);
+	} else {
+		keep_body(c, r->message);
+		lanes_add(c->lanes, r, false);
+	}
+}
+
+static void
+on_accepted(struct task *t)
+{
+	struct core_accepted *a = container_of(t, struct core_accepted, task);
+	struct core *c = a->core;
+	struct recipient *r;
+
+	if (!a->leased)
+		body_unref(&a->message->body);
+	while ((r = TAILQ_FIRST(&a->recipients)) != NULL) {
+		TAILQ_REMOVE(&a->recipients, r, link);
+		if (a->leased) {
+			queue_hold(c->queue, r->shelf);
+			core_take(c, r);
+		} else {
+			queue_note(c->queue, r->shelf, r->due);
+			recipient_free(&r);
+		}
+	}
+	message_unref(&a->message);
+	free(a);
+	core_wake(c);
+}
+
+void
+core_accepted(struct core *c, struct core_accepted *a)
+{
+	a->core = c;
+	a->task.run = on_accepted;
+	inbox_post(c->inbox, &a->task);
+}
+
+/* -- deliveries come back -------------------------------------------------------------------------------- */
+
+/* The one that says most of lane and path: the widest radius, and of two alike the worse. */
+static bool
+says_more(const struct outcome *a, const struct verdict *va,
+    const struct outcome *b, const struct verdict *vb)
+{
+	if (va->action == VERDICT_HOLD || vb->action == VERDICT_HOLD)
+		return va->action == VERDICT_HOLD;
+	if (a->scope != b->scope)
+		return a->scope > b->scope;
+	return va->pause > vb->pause || (va->slow && !vb->slow);
+}
+
+/* Nothing was wrong with the recipient: back without an attempt counted. */
+static bool
+goes_back(const struct delivery *d, const struct verdict *v)
+{
+	return v->action == VERDICT_HOLD ||
+	    (v->reconnect && d->session->messages > 1);
+}
+
+static void
+on_delivered(struct task *t)
+{
+	struct delivery *d = container_of(t, struct delivery, task);
+	struct session *s = d->session;
+	struct core *c = s->core;
+	int64_t now = clock_wall();
+	const struct outcome *why = NULL;
+	struct verdict v, worst = { 0 };
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct recipient *r = d->recipients[i];
+		const struct outcome *o = &d->rcpt[i].outcome;
+		if (d->untried) {
+			settle_return(c->settler, r, now + 1000);
+			continue;
+		}
+		classify(s->path->kind, d->route.group, o, &v);
+		if (why == NULL || says_more(o, &v, why, &worst)) {
+			why = o;
+			worst = v;
+		}
+		if (goes_back(d, &v))
+			settle_return(c->settler, r,
+			    v.reconnect ? now : now + c->config->probe);
+		else
+			settle_attempt(c->settler, r, d, o, &v);
+	}
+	lane_delivered(d, why != NULL ? &worst : NULL, why);
+	core_wake(c);
+}
+
+void
+session_done(struct delivery *d)
+{
+	d->task.run = on_delivered;
+	inbox_post(d->session->core->inbox, &d->task);
+}
+
+static void
+on_session_closed(struct task *t)
+{
+	struct session *s = container_of(t, struct session, task);
+
+	lane_session_closed(s);
+	core_wake(s->core);
+}
+
+void
+session_closed(struct session *s)
+{
+	s->task.run = on_session_closed;
+	inbox_post(s->core->inbox, &s->task);
+}
+
+struct io *
+core_next_io(struct core *c)
+{
+	return c->ios[c->next_io++ % c->nios];
+}
+
+/* -- for others ---------------------------------------------------------------------------------------------- */
+
+struct config *
+core_config(struct core *c)
+{
+	struct config *config;
+
+	pthread_mutex_lock(&c->config_lock);
+	config = config_ref(c->config);
+	pthread_mutex_unlock(&c->config_lock);
+	return config;
+}
+
+struct store *
+core_store(struct core *c)
+{
+	return c->store;
+}
+
+struct inbox *
+core_inbox(struct core *c)
+{
+	return c->inbox;
+}
+
+struct queue *
+core_queue(struct core *c)
+{
+	return c->queue;
+}
+
+void
+core_each_lane(
+    struct core *c, void (*each)(void *, const struct lane_row *), void *arg)
+{
+	lanes_each(c->lanes, each, arg);
+}
+
+void
+core_totals(struct core *c, struct core_totals *t)
+{
+	*t = (struct core_totals){
+		.in_memory = queue_held(c->queue),
+		.sending = lanes_sending(c->lanes),
+		.connections = lanes_sessions(c->lanes),
+		.stopping = core_is_stopping(c),
+		.store_failed = c->store_failed,
+	};
+}
+
+/* -- its life -------------------------------------------------------------------------------------------------- */
+
+struct core *
+core_new(struct store *store, struct config *config)
+{
+	static const struct timeval tenth = { .tv_usec = 100000 };
+	struct core *c = xcalloc(1, sizeof(*c));
+
+	c->base = event_base_new();
+	event_base_priority_init(c->base, 1);
+	c->inbox = inbox_new(c->base);
+	c->store = store;
+	c->config = config_ref(config);
+	pthread_mutex_init(&c->config_lock, NULL);
+	c->queue = queue_new(c, config->queue_memory);
+	c->lanes = lanes_new(c);
+	c->settler = settler_new(c);
+	c->work = event_new(c->base, -1, 0, on_work, c);
+	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
+	event_add(c->tick, &tenth);
+	return c;
+}
+
+struct event_base *
+core_base(struct core *c)
+{
+	return c->base;
+}
+
+static void
+note_shelf(void *arg, unsigned shelf, int64_t due)
+{
+	queue_note(arg, shelf, due);
+}
+
+void
+core_start(struct core *c, struct io **ios, unsigned nios)
+{
+	c->ios = ios;
+	c->nios = nios;
+	store_each_shelf(c->store, note_shelf, c->queue);
+	core_wake(c);
+}
+
+static void
+return_waiting(void *arg, struct recipient *r)
+{
+	struct core *c = arg;
+
+	settle_return(c->settler, r, r->due);
+}
+
+static void
+on_intake_idle(struct task *t)
+{
+	struct io_stop *stop = container_of(t, struct io_stop, task);
+	struct core *c = stop->io->core;
+
+	c->intakes--;
+	free(stop);
+	core_wake(c);
+}
+
+void
+core_stop(struct core *c, void (*stopped)(void *), void *arg)
+{
+	if (core_is_stopping(c))
+		return;
+	c->stop_by = clock_mono() + c->config->stop_timeout;
+	c->stopped = stopped;
+	c->stopped_arg = arg;
+	queue_stop(c->queue);
+	c->intakes = c->nios;
+	for (unsigned i = 0; i < c->nios; i++) {
+		struct io_stop *stop = xcalloc(1, sizeof(*stop));
+		stop->idle = on_intake_idle;
+		io_stop_intake(c->ios[i], stop);
+	}
+	lanes_drain(c->lanes, return_waiting, c);
+	lanes_close_sessions(c->lanes);
+	core_wake(c);
+}
+
+void
+core_free(struct core **cp)
+{
+	struct core *c = *cp;
+
+	if (c == NULL)
+		return;
+	inbox_free(&c->inbox);
+	lanes_free(&c->lanes);
+	settler_free(&c->settler);
+	queue_free(&c->queue);
+	event_free(c->work);
+	event_free(c->tick);
+	config_unref(&c->config);
+	pthread_mutex_destroy(&c->config_lock);
+	event_base_free(c->base);
+	free(c);
+	*cp = NULL;
+}

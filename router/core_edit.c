@@ -1,0 +1,191 @@
+/*
+ * core_edit.c - what an operator changes in a running core: the configuration, queued recipients.
+ */
+#include "router/core_int.h"
+
+#include "mta/base/alloc.h"
+#include "mta/base/clock.h"
+#include "mta/base/log.h"
+#include "router/config.h"
+#include "router/io.h"
+#include "rules/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* -- reload -------------------------------------------------------------------------------------- */
+
+static void
+take_again(void *arg, struct recipient *r)
+{
+	core_take(arg, r);
+}
+
+static void
+put_in_force(struct core *c, struct config *config)
+{
+	struct config *old = c->config;
+
+	pthread_mutex_lock(&c->config_lock);
+	c->config = config;
+	pthread_mutex_unlock(&c->config_lock);
+	for (unsigned i = 0; i < c->nios; i++)
+		io_set_config(c->ios[i], config);
+	log_set_level(config->log_level);
+	lanes_configure(c->lanes);
+	lanes_drain(c->lanes, take_again, c);
+	config_unref(&old);
+}
+
+static bool
+same_listener(const struct config_listener *a, const struct config_listener *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->kind == b->kind &&
+	    strcmp(a->address_text, b->address_text) == 0;
+}
+
+/* What is opened once, at start. */
+static void
+name_what_stays(const struct config *old, const struct config *new,
+    struct str *report)
+{
+	bool listeners = old->nlisteners == new->nlisteners;
+
+	for (size_t i = 0; listeners && i < old->nlisteners; i++)
+		listeners =
+		    same_listener(&old->listeners[i], &new->listeners[i]);
+	if (!listeners)
+		str_adds(report, "listeners: in force after a restart\n");
+	if (strcmp(old->state_directory, new->state_directory) != 0)
+		str_adds(report, "state directory: in force after a restart\n");
+	if (old->io_threads != new->io_threads)
+		str_adds(report, "threads: in force after a restart\n");
+	if (strcmp(old->admin_socket, new->admin_socket) != 0)
+		str_adds(report, "admin socket: in force after a restart\n");
+}
+
+int
+core_reload(struct core *c, struct str *report)
+{
+	struct config *config = config_load(c->config->file, report);
+	struct err e = ERR_INIT;
+
+	if (config == NULL) {
+		log_text(LOG_ERROR, "reload", "refused: %s", report->data);
+		return -1;
+	}
+	if (log_open(config->log_file, &e) != 0)
+		str_addf(report, "%s\n", e.text);
+	name_what_stays(c->config, config, report);
+	log_text(LOG_INFO, "reload", "rules %s are in force",
+	    ruleset_version(config->rules));
+	str_addf(report, "rules %s are in force\n",
+	    ruleset_version(config->rules));
+	put_in_force(c, config);
+	core_wake(c);
+	return 0;
+}
+
+/* -- retry and delete -------------------------------------------------------------------------------- */
+
+struct edit {
+	struct store_queue_edit op;
+	struct core *core;
+	int64_t changed; /* in memory */
+	void (*done)(void *arg, int64_t changed, const char *why);
+	void *arg;
+};
+
+/* A domain itself or one below it. */
+static bool
+is_below(const char *domain, const char *of)
+{
+	size_t n = strlen(domain), m = strlen(of);
+
+	return n >= m && strcasecmp(domain + n - m, of) == 0 &&
+	    (n == m || domain[n - m - 1] == '.');
+}
+
+static bool
+same_or_any(const char *wanted, const char *value)
+{
+	return wanted == NULL || wanted[0] == '\0' ||
+	    strcasecmp(wanted, value) == 0;
+}
+
+static bool
+is_wanted(void *arg, const struct recipient *r)
+{
+	const struct queue_filter *f = &((const struct edit *)arg)->op.filter;
+
+	if (f->message != 0 && f->message != r->message->id)
+		return false;
+	if (f->index >= 0 && (unsigned)f->index != r->index)
+		return false;
+	if (f->domain != NULL && f->domain[0] != '\0' &&
+	    !is_below(r->domain, f->domain))
+		return false;
+	return same_or_any(f->to, r->address) &&
+	    same_or_any(f->sender, r->message->from_domain) &&
+	    same_or_any(f->path, r->route.path) &&
+	    same_or_any(f->carrier, r->route.carrier);
+}
+
+static void
+remove_one(void *arg, struct recipient *r)
+{
+	struct edit *e = arg;
+
+	e->changed++;
+	settle_removed(e->core->settler, r);
+}
+
+static void
+on_edited(struct store_request *req)
+{
+	struct store_queue_edit *op =
+	    container_of(req, struct store_queue_edit, req);
+	struct edit *e = container_of(op, struct edit, op);
+
+	e->core->edits--;
+	if (req->status == STORE_OK)
+		e->done(e->arg, e->changed + (int64_t)op->changed, NULL);
+	else
+		e->done(e->arg, -1, req->err.text);
+	queue_note_all(e->core->queue);
+	free((void *)(uintptr_t)op->filter.to);
+	free((void *)(uintptr_t)op->filter.domain);
+	free((void *)(uintptr_t)op->filter.sender);
+	free((void *)(uintptr_t)op->filter.path);
+	free((void *)(uintptr_t)op->filter.carrier);
+	free(e);
+}
+
+void
+core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
+    void (*done)(void *, int64_t, const char *), void *arg)
+{
+	struct edit *e = xcalloc(1, sizeof(*e));
+
+	e->core = c;
+	e->done = done;
+	e->arg = arg;
+	e->op.filter = *f;
+	e->op.filter.to = xstrdup(f->to);
+	e->op.filter.domain = xstrdup(f->domain);
+	e->op.filter.sender = xstrdup(f->sender);
+	e->op.filter.path = xstrdup(f->path);
+	e->op.filter.carrier = xstrdup(f->carrier);
+	e->op.delete = delete;
+	e->op.now = clock_wall();
+	e->op.req.reply_to = c->inbox;
+	e->op.req.done = on_edited;
+	/* Those that wait in memory; those out with a session are too late to change. */
+	if (delete)
+		lanes_take(c->lanes, is_wanted, remove_one, e);
+	else
+		e->changed = lanes_retry(c->lanes, is_wanted, e);
+	c->edits++;
+	store_queue_edit(c->store, &e->op);
+	core_wake(c);
+}

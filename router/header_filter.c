@@ -1,0 +1,81 @@
+/*
+ * header_filter.c - a message's header without the fields that must not leave by a path.
+ */
+#include "router/header_filter.h"
+
+#include "mta/base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The end of the field at p: past its last folded line. */
+static const char *
+field_end(const char *p, const char *end)
+{
+	do {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		p = nl == NULL ? end : nl + 1;
+	} while (p < end && (*p == ' ' || *p == '\t'));
+	return p;
+}
+
+static bool
+starts_with(const char *p, const char *end, const char *name)
+{
+	size_t n = strlen(name);
+
+	return (size_t)(end - p) >= n && strncasecmp(p, name, n) == 0;
+}
+
+static bool
+is_dropped(const char *p, const char *end, const char *const *drop, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (starts_with(p, end, drop[i]))
+			return true;
+	return false;
+}
+
+static const char *
+find_dropped(const char *p, const char *end, const char *const *drop, size_t n)
+{
+	while (p < end && !is_dropped(p, end, drop, n))
+		p = field_end(p, end);
+	return p;
+}
+
+static void
+filter(const char *p, const char *end, const char *const *drop, size_t n,
+    struct str *out)
+{
+	while (p < end) {
+		const char *bad = find_dropped(p, end, drop, n);
+		str_add(out, p, (size_t)(bad - p));
+		p = bad < end ? field_end(bad, end) : end;
+	}
+}
+
+int
+header_filter(struct body *body, size_t header_size, const char *const *drop,
+    size_t ndrop, struct str *out, bool *dropped, struct err *e)
+{
+	const char *header = body_data(body);
+	char *copy = NULL;
+	int rc = 0;
+
+	if (header == NULL) {
+		header = copy = xmalloc(header_size + 1);
+		if (body_read(body, 0, copy, header_size) !=
+		    (ssize_t)header_size)
+			rc = err_sys(e, "cannot read the message's header");
+	}
+	*dropped = false;
+	if (rc == 0)
+		*dropped = find_dropped(header, header + header_size, drop,
+			       ndrop) < header + header_size;
+	if (*dropped)
+		filter(header, header + header_size, drop, ndrop, out);
+	free(copy);
+	return rc;
+}

@@ -1,0 +1,53 @@
+/*
+ * lane.h - deliveries waiting for one destination from one source, and their pace.
+ *
+ * A lane is one (path, source, group). It owns the recipients that wait for it, by destination and
+ * by sender in turn, and the sessions that carry them; it opens sessions up to its shape, rests when
+ * the destination pushes back, and never opens a socket itself (courier.c does). Core thread only.
+ */
+#ifndef ROUTER_LANE_H
+#define ROUTER_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/classify.h"
+#include "router/message.h"
+#include "router/session.h"
+
+struct core;
+struct lane;
+struct lane_row;
+struct lanes;
+struct verdict;
+
+struct lanes *lanes_new(struct core *);
+void lanes_free(struct lanes **); /* recipients and sessions gone before */
+
+/* The recipient waits in the lane of its route from now on. `first`: ahead of its sender's others. */
+void lanes_add(struct lanes *, struct recipient *, bool first);
+/* Gives work to sessions wherever there is room; called when anything has changed, and on a timer. */
+void lanes_run(struct lanes *);
+/* A new configuration is in force: lanes take their shapes from it, open sessions end. */
+void lanes_configure(struct lanes *);
+/* Takes out all that wait and hands each to `each`. */
+void lanes_drain(struct lanes *, void (*each)(void *arg, struct recipient *), void *arg);
+/* Takes out those that `wanted` says; they are handed to `each`. */
+void lanes_take(struct lanes *, bool (*wanted)(void *arg, const struct recipient *),
+    void (*each)(void *arg, struct recipient *), void *arg);
+/* Lanes for which any of the wanted wait end their rest. Returns how many of them wait. */
+unsigned lanes_retry(struct lanes *, bool (*wanted)(void *arg, const struct recipient *),
+    void *arg);
+/* Closes all idle sessions; those with work leave after it. */
+void lanes_close_sessions(struct lanes *);
+
+/* From the courier, by the core: a delivery is back (its recipients are settled by the caller, who
+ * says how the whole went), a session has gone. */
+void lane_delivered(struct delivery *, const struct verdict *worst, const struct outcome *why);
+void lane_session_closed(struct session *);
+
+void lanes_each(struct lanes *, void (*each)(void *arg, const struct lane_row *), void *arg);
+unsigned lanes_sessions(const struct lanes *);
+unsigned lanes_sending(const struct lanes *); /* recipients out with sessions */
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * lane_int.h - lanes' inside: lane.c (who waits and who is next) and lane_pace.c (when).
+ */
+#ifndef ROUTER_LANE_INT_H
+#define ROUTER_LANE_INT_H
+
+#include "router/core_int.h"
+#include "router/lane.h"
+#include "rules/rules.h"
+
+struct event;
+struct map;
+
+/* A rest after trouble, longer each time until something succeeds. */
+struct backoff {
+	unsigned failures; /* in a row */
+	int64_t until;     /* mono ms; 0: open */
+	char why[160];     /* for people */
+};
+
+/* Those of one sender's domain, in the order they came. */
+struct sender {
+	TAILQ_ENTRY(sender) link;
+	char *domain;
+	struct recipient_list waiting;
+};
+TAILQ_HEAD(sender_list, sender);
+
+/* One destination of a lane: a domain, or "" where the path has a single endpoint. */
+struct dest {
+	TAILQ_ENTRY(dest) link;
+	struct lane *lane;
+	char *domain;
+	struct sender_list senders; /* with someone waiting; the head is next */
+	struct map *by_sender;
+	unsigned waiting, sessions;
+	struct session_list idle;   /* newest first: the others may be closed for age */
+	struct backoff backoff;     /* its name does not resolve */
+};
+TAILQ_HEAD(dest_list, dest);
+
+struct path_state {
+	TAILQ_ENTRY(path_state) link;
+	char *name;
+	unsigned sessions;
+	struct backoff hold;        /* a fault of the path itself */
+};
+
+struct lane {
+	TAILQ_ENTRY(lane) link;
+	TAILQ_ENTRY(lane) run_link;
+	bool runnable;              /* in the list of those to run */
+	struct lanes *lanes;
+	struct path_state *state;
+	char *key, *path, *source, *group;
+	const char *carrier;        /* interned */
+	struct rules_shape shape;   /* of the configuration in `config` */
+	struct config *config;      /* a reference */
+	const struct config_path *settings; /* inside config */
+	struct dest_list dests;     /* the head is next */
+	struct map *by_domain;
+	unsigned waiting, sending, sessions;
+	struct backoff backoff;
+	double rate;                /* recipients per second; 0: no limit */
+	double scale;               /* 1, lower after "too fast" */
+	double next_at;             /* mono ms: when the next may leave */
+	struct event *timer;
+};
+TAILQ_HEAD(lane_list, lane);
+
+struct lanes {
+	struct core *core;
+	struct map *by_key;
+	struct lane_list all, run;
+	TAILQ_HEAD(, path_state) paths;
+	unsigned sessions, sending;
+	int64_t swept;
+};
+
+/* lane_pace.c */
+void backoff_fail(struct backoff *, const struct rules_shape *, int64_t least, int64_t fixed,
+    const char *why);
+void backoff_succeed(struct backoff *);
+bool backoff_rests(const struct backoff *, int64_t now);
+
+/* When the lane may send next: now or before, or the mono ms to wake at. */
+int64_t lane_open_at(const struct lane *, int64_t now);
+/* A transaction of n recipients leaves now. */
+void lane_spend(struct lane *, unsigned n, int64_t now);
+void lane_slow_down(struct lane *);
+void lane_speed_up(struct lane *);
+/* Connections that may be open: one while the lane or its path is being probed. */
+unsigned lane_connections(const struct lane *);
+void lane_configure(struct lane *, struct config *);
+
+#endif

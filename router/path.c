@@ -1,0 +1,46 @@
+/*
+ * path.c - the kinds of path.
+ */
+#include "router/path.h"
+
+#include "router/message.h"
+
+#include <string.h>
+
+const struct path_class *
+path_class(enum path_kind kind)
+{
+	switch (kind) {
+	case PATH_MTA:
+		return &path_mta;
+	case PATH_SES:
+		return &path_ses;
+	case PATH_DISCARD:
+		return NULL;
+	}
+	return NULL;
+}
+
+static bool
+refuse(struct outcome *why, const char *enhanced, const char *text)
+{
+	outcome_set(why, SCOPE_RECIPIENT, STAGE_NONE, true, "%s", text);
+	strcpy(why->enhanced, enhanced);
+	return false;
+}
+
+bool
+path_carries(
+    enum path_kind kind, const struct recipient *r, struct outcome *why)
+{
+	if (kind != PATH_SES)
+		return true;
+	if (r->irregular)
+		return refuse(why, "5.1.3",
+		    "the local part breaks RFC 5321 and a ses path cannot "
+		    "carry it");
+	if (r->utf8)
+		return refuse(why, "5.6.7",
+		    "the address is not ASCII and a ses path cannot carry it");
+	return true;
+}

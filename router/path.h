@@ -1,0 +1,48 @@
+/*
+ * path.h - what differs between the ways out, on the I/O thread's side.
+ *
+ * A courier (courier.c) carries deliveries by SMTP; its path says whom to call, on which terms, and
+ * what to change in the message on the way.
+ */
+#ifndef ROUTER_PATH_H
+#define ROUTER_PATH_H
+
+#include "mta/base/str.h"
+#include "mta/dns/mx.h"
+#include "mta/smtp/client.h"
+#include "router/config.h"
+
+struct delivery;
+struct recipient;
+struct resolver;
+struct session;
+
+struct path_class {
+	/* Looks up the hosts to call for the session's destination. */
+	struct mx_lookup *(*lookup)(struct session *, struct resolver *,
+	    void (*done)(void *arg, const struct mx_result *), void *arg);
+	/* Fills in everything but the targets. */
+	void (*terms)(const struct session *, struct smtp_client_config *);
+	/*
+	 * What goes out for this delivery: content, with head in *head (kept by the courier until the
+	 * transaction has ended). -1 with *e set: it cannot be sent now, nothing has been said to the
+	 * peer.
+	 */
+	int (*content)(const struct session *, const struct delivery *, struct smtp_content *,
+	    struct str *head, struct err *e);
+};
+
+/* NULL for a path that opens no connection (discard). */
+const struct path_class *path_class(enum path_kind);
+
+/*
+ * Whether a path of that kind can carry the recipient at all; false with *why, a permanent outcome.
+ * Irregular and non-ASCII local parts never go to SES: one bad recipient fails the whole message
+ * there, and so spends the account's reputation.
+ */
+bool path_carries(enum path_kind, const struct recipient *, struct outcome *why);
+
+extern const struct path_class path_mta;
+extern const struct path_class path_ses; /* router/ses/path_ses.c */
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * path_mta.c - the way out through our own MTA: MX, our source addresses, DKIM.
+ */
+#include "router/path.h"
+
+#include "mta/dkim.h"
+#include "router/body.h"
+#include "router/header_filter.h"
+#include "router/session.h"
+
+/* Instructions to SES, never for others to see (facts/aws.md, section 10). */
+static const char *const drop[] = { "x-ses-" };
+
+static struct mx_lookup *
+mta_lookup(struct session *s, struct resolver *resolver,
+    void (*done)(void *, const struct mx_result *), void *arg)
+{
+	const struct config_path *path = s->path;
+	struct mx_policy policy = {
+		.allow_private = path->allow_private,
+		.ipv4 = path->ipv4,
+		.ipv6 = path->ipv6,
+		.port = path->port,
+	};
+
+	if (path->relay_host == NULL)
+		return mx_lookup_new(resolver, s->domain, &policy, done, arg);
+	return mx_lookup_host(resolver, path->relay_host, &policy, done, arg);
+}
+
+static void
+mta_terms(const struct session *s, struct smtp_client_config *c)
+{
+	const struct config_source *source = s->source;
+
+	c->ehlo = source->hostname;
+	if (source->bind_len > 0) {
+		c->bind = (const struct sockaddr *)&source->bind;
+		c->bind_len = source->bind_len;
+	}
+	c->tls = s->path->tls ? TLS_OPPORTUNISTIC : TLS_NONE;
+	c->tls_ctx = s->path->tls_ctx;
+}
+
+/* Our signature for the header-From domain, made once per message whoever else gets it. */
+static int
+sign(const struct session *s, const struct delivery *d,
+    const struct smtp_content *content, struct str *head, struct err *e)
+{
+	const struct dkim_signer *signer;
+	struct message *m = d->message;
+	const char *cached;
+	struct str made = STR_INIT;
+
+	if (!s->path->sign || m->header_from[0] == '\0')
+		return 0;
+	signer = config_dkim_find(s->config, m->header_from);
+	if (signer == NULL)
+		return 0;
+	cached = message_signature(m);
+	if (cached == NULL) {
+		if (dkim_signer_sign(signer, content, &made, e) != 0)
+			return -1;
+		cached = message_set_signature(m, str_detach(&made));
+	}
+	str_adds(head, cached);
+	return 0;
+}
+
+static int
+mta_content(const struct session *s, const struct delivery *d,
+    struct smtp_content *content, struct str *head, struct err *e)
+{
+	struct str header = STR_INIT;
+	bool dropped;
+	int rc;
+
+	body_content(d->body, content);
+	if (header_filter(d->body, d->message->header_size, drop,
+		sizeof(drop) / sizeof(drop[0]), &header, &dropped, e) != 0)
+		return -1;
+	if (dropped) {
+		content->head = header.data;
+		content->head_len = header.len;
+		content->offset = d->message->header_size;
+		content->length -= d->message->header_size;
+	}
+	rc = sign(s, d, content, head, e);
+	str_add(head, header.data, header.len);
+	content->head = head->data;
+	content->head_len = head->len;
+	str_release(&header);
+	return rc;
+}
+
+const struct path_class path_mta = {
+	.lookup = mta_lookup,
+	.terms = mta_terms,
+	.content = mta_content,
+};

@@ -1,0 +1,40 @@
+/*
+ * settle.h - the one place where a recipient's story goes on or ends.
+ *
+ * Whatever happens to a recipient comes here as an outcome: delivered, deferred, bounced, filtered,
+ * expired, removed, or given back untouched. One settlement carries state, counters, event and DSN
+ * into one transaction; only after it is on disk is the log line written and the recipient let go.
+ * Core thread only.
+ */
+#ifndef ROUTER_SETTLE_H
+#define ROUTER_SETTLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "router/classify.h"
+#include "router/message.h"
+
+struct core;
+struct delivery;
+struct settler;
+
+struct settler *settler_new(struct core *);
+void settler_free(struct settler **);
+
+/* How an attempt went. `d` may be NULL: the recipient was judged without a session. Takes over r. */
+void settle_attempt(struct settler *, struct recipient *r, const struct delivery *d,
+    const struct outcome *, const struct verdict *);
+/* Back to the store as it was, due then (wall ms). Takes over r. */
+void settle_return(struct settler *, struct recipient *r, int64_t due);
+/* Removed by an operator. Takes over r. */
+void settle_removed(struct settler *, struct recipient *r);
+/* It has been in the queue for longer than its shape allows. Takes over r. */
+void settle_expired(struct settler *, struct recipient *r);
+
+/* Sends what has gathered to the store; called once per turn of the loop. */
+void settle_flush(struct settler *);
+/* Settlements not answered yet. */
+unsigned settle_pending(const struct settler *);
+
+#endif
