@@ -310,10 +310,10 @@ smtp_client_quit(struct smtp_client *c)
 	c->quit = true;
 	if (c->tx != NULL)
 		return;
-	if (c->state == CLIENT_IDLE)
-		client_send_quit(c);
-	else
+	if (c->state != CLIENT_IDLE)
 		client_end(c, &(struct outcome){ .stage = client_stage(c) });
+	else if (!c->extra) /* else what the peer said unasked ends it */
+		client_send_quit(c);
 }
 
 void

@@ -275,6 +275,9 @@ new_ssl(const struct smtp_client *c)
 		return NULL;
 	/* evbuffers move what a partial write left. */
 	SSL_set_mode(ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Replies tell where they end, so a missing close_notify hides nothing.
+	 */
+	SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	certificate_name(c, &name);
 	if (!expect_name(c, ssl, name.data)) {
 		SSL_free(ssl);
@@ -331,8 +334,6 @@ client_start_tls(struct smtp_client *c)
 		return;
 	}
 	c->fd = -1;
-	/* Replies tell where they end, so that a missing close_notify hides
-	 * nothing. */
 	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
 	use_connection(c);
 }
@@ -436,24 +437,34 @@ was_reset(int fd)
 	       info.tcpi_state == TCP_CLOSE;
 }
 
+/* What went wrong in TLS, unless it is a mere end of the connection. */
+static const char *
+tls_problem(unsigned long problem)
+{
+	const char *reason;
+
+	/* libevent also puts plain SSL_ERROR_SYSCALL there. */
+	if (ERR_GET_LIB(problem) == 0 || ERR_SYSTEM_ERROR(problem))
+		return NULL;
+	reason = ERR_reason_error_string(problem);
+	return reason != NULL ? reason : "TLS failed";
+}
+
 /* What libevent's event means: a sentence, and an errno where there is one. */
 static const char *
 read_event(struct bufferevent *bev, short what, int *error)
 {
-	const char *reason = NULL;
-	unsigned long problem;
+	const char *problem = NULL;
 
-	if (bufferevent_openssl_get_ssl(bev) == NULL) {
-		*error =
-		    (what & BEV_EVENT_ERROR) != 0 ? EVUTIL_SOCKET_ERROR() : 0;
-	} else {
-		problem = bufferevent_get_openssl_error(bev);
-		if (problem != 0)
-			reason = ERR_reason_error_string(problem);
-		*error = was_reset(bufferevent_getfd(bev)) ? ECONNRESET : 0;
-	}
-	if (reason != NULL)
-		return reason;
+	*error = 0;
+	if (bufferevent_openssl_get_ssl(bev) != NULL)
+		problem = tls_problem(bufferevent_get_openssl_error(bev));
+	else if ((what & BEV_EVENT_ERROR) != 0)
+		*error = EVUTIL_SOCKET_ERROR();
+	if (problem != NULL)
+		return problem;
+	if (*error == 0 && was_reset(bufferevent_getfd(bev)))
+		*error = ECONNRESET;
 	return *error != 0 ? strerror(*error) : "connection closed by peer";
 }
 
