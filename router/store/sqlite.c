@@ -232,13 +232,8 @@ create_private(const char *file, struct err *e)
 static int
 open_database(struct sqlite *q, const char *file, struct err *e)
 {
-	int rc;
-
-	if (create_private(file, e) < 0)
-		return -1;
-	rc = sqlite3_open_v2(file, &q->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-	    NULL);
+	int rc = sqlite3_open_v2(
+	    file, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK)
 		return refuse(q, file, e);
@@ -282,7 +277,7 @@ static const char reader_settings[] = "PRAGMA query_only = ON;"
 static int
 open_writer(struct sqlite *q, const char *file, struct err *e)
 {
-	if (open_database(q, file, e) < 0 ||
+	if (create_private(file, e) < 0 || open_database(q, file, e) < 0 ||
 	    execute(q, file, writer_settings, e) < 0 ||
 	    check_schema(q, file, e) < 0 || check_pages(q, file, e) < 0)
 		return -1;
@@ -315,14 +310,24 @@ engine_close(struct engine **ep)
 	*ep = NULL;
 }
 
+/* Counting every allocation takes a lock each time. Refused, and no harm done,
+ * when SQLite is in use already. */
+static void
+configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static struct engine *
 engine_open(const char *directory, struct err *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sqlite_engine *eng = xcalloc(1, sizeof(*eng));
 	struct engine *base = &eng->engine;
 	struct str spool = STR_INIT;
 	char *file = file_in(directory);
 
+	pthread_once(&once, configure);
 	eng->engine.ops = &sqlite_engine;
 	str_init(&eng->text);
 	str_addf(&spool, "%s/spool", directory);
