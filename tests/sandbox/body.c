@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD_MAX (256 * 1024)
-#define WHOLE_MAX (64 * 1024 * 1024)
+#define HEAD_MAX      (256 * 1024)
+#define WHOLE_MAX     (64 * 1024 * 1024)
 #define LINE_MAX_WIRE 1000
 
 void
@@ -81,7 +81,8 @@ take(struct body *b, char c)
 	b->state = c == '\r' ? AFTER_CR : IN_LINE;
 }
 
-/* The byte after a dot at the start of a line: RFC 5321 4.5.2 takes the dot away. */
+/* The byte after a dot at the start of a line: RFC 5321 4.5.2 takes the dot
+ * away. */
 static void
 take_after_dot(struct body *b, char c)
 {

@@ -1,8 +1,10 @@
 /*
- * carriers.c - the receiving systems: who they are, their domains, limits and own words.
+ * carriers.c - the receiving systems: who they are, their domains, limits and
+ * own words.
  *
- * Replies come from the carriers' notices and from real bounces; where a carrier's words for a
- * case are not known, the text is the one Postfix would use. scenarios.c says what they do when.
+ * Replies come from the carriers' notices and from real bounces; where a
+ * carrier's words for a case are not known, the text is the one Postfix would
+ * use. scenarios.c says what they do when.
  */
 #include "tests/sandbox/carriers.h"
 

@@ -1,7 +1,9 @@
 /*
- * control.c - the sandbox's controls: one line in, one line out, on a Unix socket.
+ * control.c - the sandbox's controls: one line in, one line out, on a Unix
+ * socket.
  *
- * The commands are listed in main.c. An answer is "ok", JSON, or "error: sentence".
+ * The commands are listed in main.c. An answer is "ok", JSON, or "error:
+ * sentence".
  */
 #include "tests/sandbox/control.h"
 
@@ -16,6 +18,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -275,18 +278,64 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer,
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
 
+static int
+set_address(struct sockaddr_un *sun, const char *path, struct err *e)
+{
+	if (strlen(path) >= sizeof(sun->sun_path))
+		return err_set(e, "path too long: '%s'", path);
+	sun->sun_family = AF_UNIX;
+	strcpy(sun->sun_path, path);
+	return 0;
+}
+
 int
 control_listen(struct sandbox *b, const char *path, struct err *e)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct sockaddr_un sun = { 0 };
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return err_set(e, "path too long: '%s'", path);
-	strcpy(sun.sun_path, path);
+	if (set_address(&sun, path, e) < 0)
+		return -1;
 	(void)unlink(path);
 	if (evconnlistener_new_bind(b->base, on_accept, b,
-	        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16,
-	        (struct sockaddr *)&sun, sizeof(sun)) == NULL)
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16,
+		(struct sockaddr *)&sun, sizeof(sun)) == NULL)
 		return err_sys(e, "cannot listen on '%s'", path);
 	return 0;
+}
+
+static int
+exchange(FILE *f, const char *line, struct err *e)
+{
+	char *answer = NULL;
+	size_t room = 0;
+	int rc = -1;
+
+	if (fprintf(f, "%s\n", line) < 0 || fflush(f) != 0 ||
+	    getline(&answer, &room, f) <= 0)
+		err_set(e, "the sandbox does not answer");
+	else if (strncmp(answer, "error: ", 7) == 0)
+		err_set(e, "%.*s", (int)strcspn(answer + 7, "\n"), answer + 7);
+	else
+		rc = printf("%s", answer) < 0 ? -1 : 0;
+	free(answer);
+	return rc;
+}
+
+int
+control_tell(const char *path, const char *line, struct err *e)
+{
+	struct sockaddr_un sun = { 0 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+	FILE *f;
+
+	if (set_address(&sun, path, e) < 0)
+		return -1;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return err_sys(e, "cannot connect to '%s'", path);
+	f = fdopen(fd, "r+");
+	if (f == NULL)
+		return err_sys(e, "cannot talk to '%s'", path);
+	rc = exchange(f, line, e);
+	fclose(f);
+	return rc;
 }

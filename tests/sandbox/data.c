@@ -1,9 +1,10 @@
 /*
  * data.c - from 354 to the reply after the final dot.
  *
- * What a host does with a message is decided in one place, decide(), in a fixed order: what is
- * wrong with the bytes, what the recipients' local parts ask for, the host's mood, Amazon. The
- * journal's line is on disk before the reply leaves.
+ * What a host does with a message is decided in one place, decide(), in a fixed
+ * order: what is wrong with the bytes, what the recipients' local parts ask
+ * for, the host's mood, Amazon. The journal's line is on disk before the reply
+ * leaves.
  */
 #include "tests/sandbox/data.h"
 
@@ -21,7 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER_MOST (12 * 1024) /* "headers over 12 Kbyte make trouble": SoftBank */
+#define HEADER_MOST                                                            \
+	(12 * 1024) /* "headers over 12 Kbyte make trouble": SoftBank */
 
 /* clang-format off */
 static const struct answer
@@ -65,7 +67,7 @@ refuse_all(struct session *s, int code, const char *text)
 		if (!r->accepted)
 			continue;
 		r->accepted = false;
-		r->what = "refused";
+		r->what = code != 0 ? "refused" : "lost";
 		if (code != 0) {
 			free(r->text);
 			r->text = xstrdup(text);
@@ -109,7 +111,8 @@ data_command(struct session *s)
 	if (r != NULL) {
 		host_happened(s->host, r->scenario, r->to);
 		lose(s, "closed-after-354");
-		session_act(s, r->scenario->action, &r->scenario->answer, r->to);
+		session_act(
+		    s, r->scenario->action, &r->scenario->answer, r->to);
 		return;
 	}
 	s->phase = PHASE_DATA;
@@ -124,7 +127,7 @@ is_empty(const struct session *s, const char *field)
 	struct str value = STR_INIT;
 	bool empty = !message_field(s->body.bytes.data, s->body.bytes.len,
 			 field, 0, &value) ||
-	    value.len == 0;
+		     value.len == 0;
 
 	str_release(&value);
 	return empty;
@@ -178,7 +181,7 @@ static struct verdict
 verdict_of(const struct decision *d)
 {
 	bool silent = d->action == DO_CLOSE || d->action == DO_RESET ||
-	    d->action == DO_SILENCE;
+		      d->action == DO_SILENCE;
 
 	if (silent)
 		return (struct verdict){ true, 0, d->answer->text };
@@ -242,7 +245,8 @@ data_read(struct session *s)
 	if (r != NULL && evbuffer_get_length(in) > 0) {
 		host_happened(s->host, r->scenario, r->to);
 		lose(s, r->scenario->answer.text);
-		session_act(s, r->scenario->action, &r->scenario->answer, r->to);
+		session_act(
+		    s, r->scenario->action, &r->scenario->answer, r->to);
 		return false;
 	}
 	while (!done && (n = evbuffer_get_contiguous_space(in)) > 0) {

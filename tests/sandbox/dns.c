@@ -1,8 +1,9 @@
 /*
- * dns.c - the authoritative name server of the fake internet (RFC 1035, EDNS of RFC 6891).
+ * dns.c - the authoritative name server of the fake internet (RFC 1035, EDNS of
+ * RFC 6891).
  *
- * A query is answered from the zone alone and at once. Every answer names the root as the zone it
- * belongs to, with one SOA; nothing is signed.
+ * A query is answered from the zone alone and at once. Every answer names the
+ * root as the zone it belongs to, with one SOA; nothing is signed.
  */
 #include "tests/sandbox/dns.h"
 
@@ -18,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEADER     12
+#define HEADER	   12
 #define UDP_PLAIN  512
 #define UDP_MOST   4096
 #define TYPE_OPT   41
@@ -75,7 +76,8 @@ set16(struct str *s, size_t at, unsigned v)
 	s->data[at + 1] = (char)(v & 255);
 }
 
-/* Bytes that no name of ours has become '?', so that such a name is not found. */
+/* Bytes that no name of ours has become '?', so that such a name is not found.
+ */
 static int
 read_name(struct query *q, size_t len, size_t *at)
 {
@@ -90,10 +92,9 @@ read_name(struct query *q, size_t len, size_t *at)
 		for (i = 1; i <= label; i++) {
 			int c = q->packet[*at + i];
 
-			q->name[n++] = (char)(isalnum(c) || c == '-' ||
-				    c == '_'
-				? tolower(c)
-				: '?');
+			q->name[n++] = (char)(isalnum(c) || c == '-' || c == '_'
+						  ? tolower(c)
+						  : '?');
 		}
 		*at += 1 + label;
 	}
@@ -141,7 +142,8 @@ add_record(struct dns *d, const struct str *owner, const struct record *r)
 	str_add(o, r->rdata, r->rdlen);
 }
 
-/* RFC 2308: what says how long "there is none" may be remembered; one second. */
+/* RFC 2308: what says how long "there is none" may be remembered; one second.
+ */
 static void
 add_soa(struct dns *d)
 {
@@ -377,9 +379,8 @@ bind_udp(struct sockaddr_in *sin)
 	socklen_t len = sizeof(*sin);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 &&
-	    (bind(fd, (struct sockaddr *)sin, sizeof(*sin)) < 0 ||
-	        getsockname(fd, (struct sockaddr *)sin, &len) < 0)) {
+	if (fd >= 0 && (bind(fd, (struct sockaddr *)sin, sizeof(*sin)) < 0 ||
+			   getsockname(fd, (struct sockaddr *)sin, &len) < 0)) {
 		close(fd);
 		fd = -1;
 	}
@@ -401,7 +402,7 @@ open_sockets(struct dns *d, struct sockaddr_in sin)
 			continue;
 		d->tcp = evconnlistener_new_bind(d->base, on_tcp_accept, d,
 		    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE |
-		        LEV_OPT_CLOSE_ON_EXEC,
+			LEV_OPT_CLOSE_ON_EXEC,
 		    128, (struct sockaddr *)&got, sizeof(got));
 		if (d->tcp != NULL) {
 			d->port = ntohs(got.sin_port);

@@ -1,7 +1,9 @@
 /*
- * host.c - a receiving system at run time: its listeners, mood, switches and counts.
+ * host.c - a receiving system at run time: its listeners, mood, switches and
+ * counts.
  *
- * session.c serves the connections; this file decides whether there is a port at all.
+ * session.c serves the connections; this file decides whether there is a port
+ * at all.
  */
 #include "tests/sandbox/host.h"
 
@@ -84,8 +86,8 @@ port_open(struct port *p, struct err *e)
 	if (p->listener == NULL)
 		return err_sys(
 		    e, "cannot listen on %s port %u", address, p->number);
-	(void)getsockname(evconnlistener_get_fd(p->listener),
-	    (struct sockaddr *)&sin, &len);
+	(void)getsockname(
+	    evconnlistener_get_fd(p->listener), (struct sockaddr *)&sin, &len);
 	p->number = ntohs(sin.sin_port);
 	return 0;
 }
@@ -153,8 +155,8 @@ host_set_mood(struct host *h, const char *name, struct err *e)
 }
 
 static int
-set_feature(
-    struct host *h, const struct feature_row *f, const char *value, struct err *e)
+set_feature(struct host *h, const struct feature_row *f, const char *value,
+    struct err *e)
 {
 	if (strcmp(value, "on") == 0)
 		h->features |= f->bit;
@@ -173,7 +175,7 @@ limit_at(struct host *h, const char *key)
 	for (i = 0; i < N_LIMITS; i++)
 		if (strcmp(limit_rows[i].name, key) == 0)
 			return (unsigned *)(void *)((char *)&h->limits +
-			    limit_rows[i].offset);
+						    limit_rows[i].offset);
 	return strcmp(key, "delay") == 0 ? &h->delay : NULL;
 }
 
@@ -182,23 +184,24 @@ host_set(struct host *h, const char *key, const char *value, struct err *e)
 {
 	const struct feature_row *f;
 	unsigned *limit = limit_at(h, key);
+	size_t *size = strcmp(key, "max-size") == 0   ? &h->limits.size
+		       : strcmp(key, "max-line") == 0 ? &h->limits.line
+						      : NULL;
 	unsigned long n;
 	char *end;
 
 	for (f = features; f->name != NULL; f++)
 		if (strcmp(f->name, key) == 0)
 			return set_feature(h, f, value, e);
+	if (limit == NULL && size == NULL)
+		return err_set(e, "unknown setting '%s'", key);
 	n = strtoul(value, &end, 10);
 	if (!isdigit((unsigned char)*value) || *end != '\0' || n > 1u << 31)
 		return err_set(e, "expected a number, not '%s'", value);
 	if (limit != NULL)
 		*limit = (unsigned)n;
-	else if (strcmp(key, "max-size") == 0)
-		h->limits.size = n;
-	else if (strcmp(key, "max-line") == 0)
-		h->limits.line = n;
 	else
-		return err_set(e, "unknown setting '%s'", key);
+		*size = n;
 	return 0;
 }
 
@@ -210,7 +213,7 @@ show_limits(const struct host *h, struct str *o)
 	for (i = 0; i < N_LIMITS; i++)
 		json_int(o, limit_rows[i].name,
 		    *(const unsigned *)(const void *)((const char *)&h->limits +
-		        limit_rows[i].offset));
+						      limit_rows[i].offset));
 	json_int(o, "max-size", (int64_t)h->limits.size);
 	json_int(o, "max-line", (int64_t)h->limits.line);
 	json_int(o, "delay", h->delay);

@@ -31,12 +31,12 @@ journal_new(const char *path, const char *keep, struct err *e)
 	j->keep = xstrdup(keep);
 	str_init(&j->line);
 	if (path != NULL)
-		j->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-		    0644);
+		j->fd =
+		    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	if (path != NULL && j->fd < 0)
 		err_sys(e, "cannot open '%s'", path);
 	else if (keep == NULL || access(keep, W_OK) == 0 ||
-	    mkdir(keep, 0755) == 0)
+		 mkdir(keep, 0755) == 0)
 		return j;
 	else
 		err_sys(e, "cannot make folder '%s'", keep);

@@ -93,9 +93,9 @@ add_signatures(const struct body *b, struct str *o)
 	size_t i;
 
 	json_open(o, "dkim", '[');
-	for (i = 0; message_field(b->bytes.data, b->bytes.len, "DKIM-Signature",
-	         i, &value);
-	    i++) {
+	for (i = 0; message_field(
+		 b->bytes.data, b->bytes.len, "DKIM-Signature", i, &value);
+	     i++) {
 		str_clear(&domain);
 		(void)message_tag(value.data, "d", &domain);
 		json_mem(o, NULL, domain.data, domain.len);
@@ -120,8 +120,8 @@ add_fields(const struct body *b, struct str *o)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (message_field(b->bytes.data, b->bytes.len, rows[i].field, 0,
-		        &value))
+		if (message_field(
+			b->bytes.data, b->bytes.len, rows[i].field, 0, &value))
 			json_mem(o, rows[i].key, value.data, value.len);
 		else
 			json_str(o, rows[i].key, NULL);
@@ -166,8 +166,8 @@ mail_journal(struct session *s, const struct verdict *v, bool complete)
 	add_signatures(&s->body, o);
 	note_bad(s);
 	if (v->accepted && journal_keeps(s->sandbox->journal))
-		journal_keep(s->sandbox->journal, s->body.bytes.data,
-		    s->body.bytes.len);
+		journal_keep(
+		    s->sandbox->journal, s->body.bytes.data, s->body.bytes.len);
 	session_journal_end(s);
 }
 
@@ -191,7 +191,7 @@ mail_withdraw(struct session *s)
 void
 mail_remember(struct session *s)
 {
-	s->accepted = xrealloc(
-	    s->accepted, (s->n_accepted + 1) * sizeof(*s->accepted));
+	s->accepted =
+	    xrealloc(s->accepted, (s->n_accepted + 1) * sizeof(*s->accepted));
 	s->accepted[s->n_accepted++] = journal_next(s->sandbox->journal);
 }

@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
  * main.c - oiwake-sandbox: a fake internet on loopback, for the tests and the demo.
  *
@@ -7,7 +8,7 @@
  *
  *	oiwake-sandbox --journal j.jsonl --control ctl --write-ca ca.pem
  *	dig @127.0.0.1 -p DNSPORT docomo.ne.jp MX
- *	echo 'set docomo mood refuse421' | nc -U ctl
+ *	oiwake-sandbox --control ctl --tell 'set docomo mood refuse421'
  *
  * HOSTS (name, address; one SMTP port for all)
  *	docomo 127.0.10.1     ezweb 127.0.10.2     au 127.0.10.3       softbank 127.0.10.4
@@ -37,7 +38,7 @@
  *	          at the dot
  *	When recipients of one message ask for different things at the dot, the first counts.
  *
- * CONTROL, a line each: "ok", JSON, or "error: ..."
+ * CONTROL, a line each on the Unix socket: "ok", JSON, or "error: ..."
  *	set HOST mood M       normal down (port closed) reset (RST at connect) close blackhole refuse421
  *	                      refuse554 busy (421 at MAIL) tempmail permmail tempdot permdot closedot
  *	                      rstdot; yahoo: tss04 ipts04 vs98; ses: throttle quota notverified
@@ -61,11 +62,12 @@
  *	            longest_line sha256 message_id x_test_id header_from subject dkim[d=...] user
  *	            what: delivered, refused, closed-after-dot, reset-after-dot, silent-after-dot,
  *	            closed-after-354, reset-in-data, aborted, timeout; of a recipient: delivered,
- *	            dropped, junked, bounced, refused
+ *	            dropped, junked, bounced, refused, lost (the data never ended)
  *	withdrawn   message (the seq of a message accepted before and now dropped)
  *	bad: what the client must not do: "bare LF", "bare CR", "long line", "NUL", "dot not stuffed",
  *	"8-bit", "bare LF in command", "pipelined", "plaintext after STARTTLS" ...
  */
+/* clang-format on */
 #include "mta/base/alloc.h"
 #include "mta/base/str.h"
 #include "tests/sandbox/carriers.h"
@@ -86,7 +88,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define PORT_TRIES 50
+#define PORT_TRIES  50
 #define DNS_ADDRESS "127.0.0.1"
 
 enum setting {
@@ -98,6 +100,7 @@ enum setting {
 	OPT_JOURNAL,
 	OPT_KEEP,
 	OPT_CONTROL,
+	OPT_TELL,
 	OPT_ZONE,
 	OPT_WRITE_CA,
 	OPT_SES_USER,
@@ -123,6 +126,7 @@ static const struct {
 	[OPT_JOURNAL]      = { "journal",      NULL, "file that JSON lines are added to" },
 	[OPT_KEEP]         = { "keep",         NULL, "folder for each accepted message, SEQ.eml" },
 	[OPT_CONTROL]      = { "control",      NULL, "Unix socket for control lines" },
+	[OPT_TELL]         = { "tell",         NULL, "send a line to the --control of a running one" },
 	[OPT_ZONE]         = { "zone",         NULL, "file of lines NAME TYPE VALUE" },
 	[OPT_WRITE_CA]     = { "write-ca",     NULL, "file for the CA of SES's certificate" },
 	[OPT_SES_USER]     = { "ses-user",     "AKIASANDBOX", "user name at SES" },
@@ -134,7 +138,8 @@ static const struct {
 };
 /* clang-format on */
 
-/* Reachable to the end, on purpose: the process ends with its loop and takes nothing apart. */
+/* Reachable to the end, on purpose: the process ends with its loop and takes
+ * nothing apart. */
 static struct sandbox sandbox;
 
 static void
@@ -211,7 +216,8 @@ try_port(struct sandbox *b, unsigned port, struct err *e)
 	return 0;
 }
 
-/* The same port on every address; a free one may be taken on another address. */
+/* The same port on every address; a free one may be taken on another address.
+ */
 static int
 listen_smtp(struct sandbox *b, unsigned port, struct err *e)
 {
@@ -239,8 +245,8 @@ make_ses(struct sandbox *b, const char *const values[static OPT_MAX])
 }
 
 static int
-start(struct sandbox *b, const char *const values[static OPT_MAX],
-    struct err *e)
+start(
+    struct sandbox *b, const char *const values[static OPT_MAX], struct err *e)
 {
 	struct host *ses;
 
@@ -266,8 +272,8 @@ start(struct sandbox *b, const char *const values[static OPT_MAX],
 	    host_listen(ses, number(values[OPT_SESS_PORT]), true, e) < 0)
 		return -1;
 	return values[OPT_CONTROL] != NULL
-	    ? control_listen(b, values[OPT_CONTROL], e)
-	    : 0;
+		   ? control_listen(b, values[OPT_CONTROL], e)
+		   : 0;
 }
 
 static void
@@ -309,6 +315,19 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
+static int
+tell(const char *const values[static OPT_MAX])
+{
+	struct err e = ERR_INIT;
+
+	if (values[OPT_CONTROL] == NULL)
+		err_set(&e, "--tell needs --control");
+	else if (control_tell(values[OPT_CONTROL], values[OPT_TELL], &e) == 0)
+		return 0;
+	fprintf(stderr, "oiwake-sandbox: %s\n", e.text);
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -317,6 +336,8 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	parse_options(argc, argv, values);
+	if (values[OPT_TELL] != NULL)
+		return tell(values);
 	signal(SIGPIPE, SIG_IGN);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -326,10 +347,10 @@ main(int argc, char **argv)
 		fprintf(stderr, "oiwake-sandbox: %s\n", e.text);
 		return 1;
 	}
-	event_add(evsignal_new(sandbox.base, SIGTERM, on_signal, sandbox.base),
-	    NULL);
-	event_add(evsignal_new(sandbox.base, SIGINT, on_signal, sandbox.base),
-	    NULL);
+	event_add(
+	    evsignal_new(sandbox.base, SIGTERM, on_signal, sandbox.base), NULL);
+	event_add(
+	    evsignal_new(sandbox.base, SIGINT, on_signal, sandbox.base), NULL);
 	announce(&sandbox);
 	event_base_dispatch(sandbox.base);
 	return 0;

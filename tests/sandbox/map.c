@@ -1,5 +1,6 @@
 /*
- * map.c - from a string to a pointer: a chained hash table that doubles when full.
+ * map.c - from a string to a pointer: a chained hash table that doubles when
+ * full.
  */
 #include "tests/sandbox/map.h"
 

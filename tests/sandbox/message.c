@@ -1,7 +1,8 @@
 /*
  * message.c - the header of a received message, looked at from outside.
  *
- * Deliberately plain: it reads what a well-formed header says and leaves the rest to the hash.
+ * Deliberately plain: it reads what a well-formed header says and leaves the
+ * rest to the hash.
  */
 #include "tests/sandbox/message.h"
 
@@ -23,7 +24,8 @@ is_empty(const char *line, size_t len)
 	return len == 0 || *line == '\n' || (len == 2 && *line == '\r');
 }
 
-/* The length of the field that starts here, folded lines included; 0 at the end of the header. */
+/* The length of the field that starts here, folded lines included; 0 at the end
+ * of the header. */
 static size_t
 field_length(const char *p, size_t left)
 {
@@ -86,7 +88,7 @@ message_field(const char *data, size_t len, const char *field, size_t nth,
 	size_t at = 0, n, skip = strlen(field) + 1;
 
 	for (; at < len && (n = field_length(data + at, len - at)) > 0;
-	    at += n) {
+	     at += n) {
 		if (is_field(data + at, n, field) && nth-- == 0) {
 			unfold(data + at + skip, n - skip, out);
 			return true;

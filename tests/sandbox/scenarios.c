@@ -1,7 +1,9 @@
 /*
- * scenarios.c - what a receiving system does for which recipient, and in which mood.
+ * scenarios.c - what a receiving system does for which recipient, and in which
+ * mood.
  *
- * A system's own rows stand before the rows for all, so that they are found first.
+ * A system's own rows stand before the rows for all, so that they are found
+ * first.
  */
 #include "tests/sandbox/carriers.h"
 
@@ -150,7 +152,8 @@ is_for(const char *row_system, const char *system)
 	return row_system == NULL || strcmp(row_system, system) == 0;
 }
 
-/* The word of a local part: up to '+', '-', '_', '.', '@' or the digits before one of these. */
+/* The word of a local part: up to '+', '-', '_', '.', '@' or the digits before
+ * one of these. */
 static unsigned
 split_word(const char *address, char word[static WORD_MAX], bool *digits)
 {

@@ -1,8 +1,9 @@
 /*
  * ses.c - what only Amazon SES's SMTP endpoint does.
  *
- * SES says 250 to any sender and recipient and judges the whole message after its final dot, so a
- * refusal there hits every recipient. Texts are those of AWS's guide and of public captures.
+ * SES says 250 to any sender and recipient and judges the whole message after
+ * its final dot, so a refusal there hits every recipient. Texts are those of
+ * AWS's guide and of public captures.
  */
 #include "tests/sandbox/ses.h"
 
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REGION_PREFIX   "0106" /* ap-northeast-1 */
+#define REGION_PREFIX	"0106" /* ap-northeast-1 */
 #define RECIPIENTS_MOST 50
 
 /* clang-format off */
@@ -87,14 +88,14 @@ decode(const char *text, struct str *out)
 	size_t len = strlen(text), padding;
 	int n;
 
-	padding = len >= 2 ? (text[len - 1] == '=') + (text[len - 2] == '=')
-			   : 0;
+	padding =
+	    len >= 2 ? (text[len - 1] == '=') + (text[len - 2] == '=') : 0;
 	str_clear(out);
 	str_reserve(out, len);
 	if (len % 4 != 0)
 		return false;
-	n = EVP_DecodeBlock((unsigned char *)out->data,
-	    (const unsigned char *)text, (int)len);
+	n = EVP_DecodeBlock(
+	    (unsigned char *)out->data, (const unsigned char *)text, (int)len);
 	if (n < (int)padding)
 		return false;
 	out->len = (size_t)n - padding;
@@ -119,7 +120,7 @@ finish_auth(struct session *s, const char *user, const char *password)
 	if (command_mood(s, AT_AUTH)) {
 		forget_user(s);
 	} else if (user == NULL || strcmp(user, x->user) != 0 ||
-	    strcmp(password, x->password) != 0) {
+		   strcmp(password, x->password) != 0) {
 		forget_user(s);
 		session_answer(s, &AUTH_BAD, NULL);
 	} else {
@@ -139,7 +140,7 @@ auth_plain(struct session *s, const char *line)
 	if (decode(line, &text) &&
 	    (user = memchr(text.data, '\0', text.len)) != NULL &&
 	    (password = memchr(user + 1, '\0',
-	         text.len - (size_t)(user + 1 - text.data))) != NULL)
+		 text.len - (size_t)(user + 1 - text.data))) != NULL)
 		finish_auth(s, user + 1, password + 1);
 	else
 		finish_auth(s, NULL, NULL);
@@ -263,7 +264,7 @@ identities_fail(struct session *s, struct str *text)
 
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (!message_field(s->body.bytes.data, s->body.bytes.len,
-		        fields[i], 0, &value))
+			fields[i], 0, &value))
 			continue;
 		message_address(value.data, &address);
 		check_identity(x, address.data, &failed);
@@ -291,7 +292,7 @@ header_fails(struct session *s, struct str *text)
 
 	for (i = 0; i < N_SINGLE; i++) {
 		if (message_count(s->body.bytes.data, s->body.bytes.len,
-		        single_fields[i]) < 2)
+			single_fields[i]) < 2)
 			continue;
 		str_addf(text, "Transaction failed: Duplicate header '%s'.",
 		    single_fields[i]);
@@ -346,8 +347,8 @@ recipients_fail(struct session *s, struct str *text)
 	return fault != NULL;
 }
 
-/* A bucket that holds one second's worth. A message passes when any is left and may leave a debt,
- * which is what SES does with many recipients. */
+/* A bucket that holds one second's worth. A message passes when any is left and
+ * may leave a debt, which is what SES does with many recipients. */
 static bool
 rate_fails(struct ses *x)
 {
@@ -365,7 +366,8 @@ rate_fails(struct ses *x)
 	return x->tokens < 1.0;
 }
 
-/* 0106, milliseconds since 1970 in 12 hex digits, a UUID (RFC 9562 version 4), -000000. */
+/* 0106, milliseconds since 1970 in 12 hex digits, a UUID (RFC 9562 version 4),
+ * -000000. */
 static void
 make_id(struct str *id)
 {
@@ -375,8 +377,8 @@ make_id(struct str *id)
 	RAND_bytes(r, sizeof(r));
 	r[6] = (r[6] & 0x0f) | 0x40;
 	r[8] = (r[8] & 0x3f) | 0x80;
-	str_addf(id, "Ok " REGION_PREFIX "%012" PRIx64 "-",
-	    (uint64_t)clock_wall());
+	str_addf(
+	    id, "Ok " REGION_PREFIX "%012" PRIx64 "-", (uint64_t)clock_wall());
 	for (i = 0; i < sizeof(r); i++)
 		str_addf(id, "%s%02x",
 		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", r[i]);

@@ -1,9 +1,10 @@
 /*
  * session.c - one SMTP connection of a client: its bytes, its TLS, its time.
  *
- * A callback of libevent does its work and ends with reap(), the one place where a session is
- * freed; whatever ends a session before that only sets `ended`. Input is looked at only while
- * nothing holds it (enum hold), so replies keep their order even when they are slow.
+ * A callback of libevent does its work and ends with reap(), the one place
+ * where a session is freed; whatever ends a session before that only sets
+ * `ended`. Input is looked at only while nothing holds it (enum hold), so
+ * replies keep their order even when they are slow.
  */
 #include "tests/sandbox/session.h"
 
@@ -26,20 +27,16 @@
 
 #define COMMAND_MAX 4096
 #define INPUT_MAX   (256 * 1024)
-#define IDLE_S      300
+#define IDLE_S	    300
 #define SES_IDLE_S  10
 #define CLOSE_MS    2000
-#define ENDLESS_MS  10
-#define FLOOD_TOTAL (1024ull * 1024 * 1024)
-#define FLOOD_CHUNK 65536
-#define FLOOD_LINE  512
 
 static void on_read(struct bufferevent *, void *);
 static void on_write(struct bufferevent *, void *);
 static void on_event(struct bufferevent *, short, void *);
 
-static void
-start_timer(struct session *s, unsigned ms)
+void
+session_timer(struct session *s, unsigned ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000,
 		.tv_usec = (ms % 1000) * 1000 };
@@ -174,8 +171,8 @@ session_close(struct session *s, const char *how)
 	hold(s, HOLD_CLOSE);
 }
 
-/* The reply is out. The client is given time to read it: close(2) with unread input would send
- * a RST that may overtake it. */
+/* The reply is out. The client is given time to read it: close(2) with unread
+ * input would send a RST that may overtake it. */
 static void
 finish_close(struct session *s)
 {
@@ -186,194 +183,7 @@ finish_close(struct session *s)
 	(void)shutdown(bufferevent_getfd(s->bev), SHUT_WR);
 	s->phase = PHASE_CLOSING;
 	evbuffer_drain(in, evbuffer_get_length(in));
-	start_timer(s, CLOSE_MS);
-}
-
-/* --- output --- */
-
-void
-session_send(struct session *s, const char *data, size_t len)
-{
-	bool slow = s->pace != PACE_NORMAL || s->host->delay > 0;
-
-	if (!slow) {
-		bufferevent_write(s->bev, data, len);
-		return;
-	}
-	str_add(&s->late, data, len);
-	if (s->hold == HOLD_LATE)
-		return;
-	s->hold = HOLD_LATE;
-	s->then = HOLD_NONE;
-	s->late_at = 0;
-	s->late_drip = s->pace == PACE_DRIP;
-	s->late_ms = s->pace != PACE_NORMAL ? s->pace_ms : s->host->delay;
-	start_timer(s, s->late_ms);
-}
-
-static void
-send_late(struct session *s)
-{
-	size_t n = s->late_drip ? 1 : s->late.len - s->late_at;
-
-	bufferevent_write(s->bev, s->late.data + s->late_at, n);
-	s->late_at += n;
-	if (s->late_at < s->late.len) {
-		start_timer(s, s->late_ms);
-		return;
-	}
-	str_clear(&s->late);
-	s->hold = s->then;
-}
-
-static const char *
-placeholder(struct session *s, const char **text, const char *rcpt)
-{
-	const char *at = s->mail.from ? strrchr(s->mail.from, '@') : NULL;
-	const struct {
-		const char *name, *value;
-	} known[] = {
-		{ "{addr}", rcpt },
-		{ "{ip}", s->peer },
-		{ "{host}", s->host->system->host },
-		{ "{from}", s->mail.from },
-		{ "{domain}", at != NULL ? at + 1 : "" },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strncmp(*text, known[i].name, strlen(known[i].name)) == 0) {
-			*text += strlen(known[i].name);
-			return known[i].value != NULL ? known[i].value : "";
-		}
-	}
-	return NULL;
-}
-
-void
-session_expand(
-    struct session *s, const struct answer *a, const char *rcpt)
-{
-	const char *p = a->text, *value;
-	bool enhanced = (s->host->features & FEATURE_ENHANCED) != 0;
-
-	str_clear(&s->reply);
-	if (enhanced && a->enhanced != NULL)
-		str_addf(&s->reply, "%s ", a->enhanced);
-	while (p != NULL && *p != '\0') {
-		bool addr = strncmp(p, "{addr}", 6) == 0;
-
-		if (*p != '{' || (value = placeholder(s, &p, rcpt)) == NULL)
-			str_addc(&s->reply, *p++);
-		else
-			str_addf(&s->reply, addr ? "<%s>" : "%s", value);
-	}
-}
-
-void
-session_answer(struct session *s, const struct answer *a, const char *rcpt)
-{
-	struct str line = STR_INIT;
-
-	session_expand(s, a, rcpt);
-	str_addf(&line, s->reply.len > 0 ? "%d " : "%d", a->code);
-	str_add(&line, s->reply.data, s->reply.len);
-	str_adds(&line, "\r\n");
-	session_send(s, line.data, line.len);
-	str_release(&line);
-	if (a->code == 421)
-		session_close(s, "421");
-}
-
-void
-session_say(
-    struct session *s, int code, const char *enhanced, const char *text)
-{
-	const struct answer a = { code, enhanced, text };
-
-	session_answer(s, &a, NULL);
-}
-
-/* --- replies without end --- */
-
-static const char *
-flood_chunk(enum action flood)
-{
-	static char lines[FLOOD_CHUNK], line[FLOOD_CHUNK];
-	size_t i;
-
-	if (lines[0] == '\0') {
-		memset(line, 'x', sizeof(line));
-		memset(lines, 'x', sizeof(lines));
-		for (i = 0; i < sizeof(lines); i += FLOOD_LINE) {
-			memcpy(lines + i, "250-", 4);
-			memcpy(lines + i + FLOOD_LINE - 2, "\r\n", 2);
-		}
-	}
-	return flood == DO_LONG ? line : lines;
-}
-
-static void
-flood_on(struct session *s)
-{
-	struct evbuffer *out = bufferevent_get_output(s->bev);
-	const char *end = s->flood == DO_LONG ? "\r\n" : "250 done\r\n";
-
-	if (s->flood == DO_ENDLESS) {
-		if (evbuffer_get_length(out) < FLOOD_CHUNK)
-			evbuffer_add_printf(out, "250-still thinking\r\n");
-		start_timer(s, ENDLESS_MS);
-	} else if (s->flooded < FLOOD_TOTAL) {
-		evbuffer_add_reference(out, flood_chunk(s->flood),
-		    FLOOD_CHUNK, NULL, NULL);
-		s->flooded += FLOOD_CHUNK;
-	} else {
-		s->hold = HOLD_NONE;
-		bufferevent_write(s->bev, end, strlen(end));
-	}
-}
-
-static void
-start_flood(struct session *s, enum action flood)
-{
-	s->flood = flood;
-	s->flooded = 0;
-	s->hold = HOLD_FLOOD;
-	if (flood == DO_LONG)
-		bufferevent_write(s->bev, "250 ", 4);
-	flood_on(s);
-}
-
-void
-session_act(struct session *s, enum action action, const struct answer *a,
-    const char *rcpt)
-{
-	switch (action) {
-	case DO_REPLY:
-		session_answer(s, a, rcpt);
-		break;
-	case DO_CUT:
-		session_answer(s, a, rcpt);
-		session_close(s, "cut");
-		break;
-	case DO_CLOSE:
-	case DO_RESET:
-		session_drop(s, action == DO_RESET, a->text);
-		break;
-	case DO_ENDLESS:
-	case DO_HUGE:
-	case DO_LONG:
-		start_flood(s, action);
-		break;
-	case DO_SILENCE:
-		s->hold = HOLD_DEAF;
-		break;
-	case DO_NOTE:
-	case DO_SLOW:
-	case DO_DRIP:
-	case DO_DOWN:
-		break;
-	}
+	session_timer(s, CLOSE_MS);
 }
 
 /* --- input --- */
@@ -417,7 +227,7 @@ static void
 run(struct session *s)
 {
 	while (s->ended == NULL && s->hold == HOLD_NONE &&
-	    s->phase != PHASE_CLOSING) {
+	       s->phase != PHASE_CLOSING) {
 		if (s->phase == PHASE_DATA) {
 			if (!data_read(s))
 				return;
@@ -505,7 +315,7 @@ on_write(struct bufferevent *bev, void *arg)
 	else if (s->hold == HOLD_TLS)
 		upgrade(s);
 	else if (s->hold == HOLD_FLOOD && s->flood != DO_ENDLESS)
-		flood_on(s);
+		reply_flood(s);
 	run(s);
 	reap(s);
 }
@@ -520,9 +330,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (s->phase == PHASE_CLOSING)
 		session_drop(s, false, s->how);
 	else if (s->hold == HOLD_LATE)
-		send_late(s);
+		reply_late(s);
 	else if (s->hold == HOLD_FLOOD)
-		flood_on(s);
+		reply_flood(s);
 	run(s);
 	reap(s);
 }
@@ -618,10 +428,9 @@ session_new(struct port *p, int fd, const struct sockaddr *peer)
 	set_peer(s, peer);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	s->timer = evtimer_new(s->sandbox->base, on_timer, s);
-	s->bev = s->tls_first
-	    ? tls_bev(s, fd)
-	    : bufferevent_socket_new(
-	          s->sandbox->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	s->bev = s->tls_first ? tls_bev(s, fd)
+			      : bufferevent_socket_new(s->sandbox->base, fd,
+				    BEV_OPT_CLOSE_ON_FREE);
 	use_bev(s);
 	count_in(s);
 	(void)session_journal(s, "connect");

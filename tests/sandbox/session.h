@@ -1,8 +1,8 @@
 /*
  * session.h - one SMTP connection of a client to a receiving system.
  *
- * session.c moves bytes and time, command.c knows the verbs, data.c the message, ses.c what only
- * Amazon does. The struct is open to these files and to nobody else.
+ * session.c moves bytes and time, reply.c talks, command.c knows the verbs, envelope.c MAIL and RCPT,
+ * data.c the message, ses.c what only Amazon does. The struct is open to these files and to nobody else.
  */
 #ifndef TESTS_SANDBOX_SESSION_H
 #define TESTS_SANDBOX_SESSION_H
@@ -130,6 +130,10 @@ void session_drop(struct session *, bool reset, const char *how);
 /* Any action of a scenario or mood but DO_NOTE, DO_SLOW, DO_DRIP. */
 void session_act(struct session *, enum action, const struct answer *, const char *rcpt);
 void session_start_tls(struct session *); /* after what has been sent */
+/* reply.c: goes on with a reply that is held back, or without end; called by session.c. */
+void session_timer(struct session *, unsigned ms);
+void reply_late(struct session *);
+void reply_flood(struct session *);
 /* Notes something a client must not do, for the journal. */
 void session_bad(struct session *, const char *what);
 /* Begins a journal line with what is known of the session; ends it with the bad things noted. */

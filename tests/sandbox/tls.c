@@ -33,15 +33,16 @@ set_subject(X509 *x, const char *name)
 	X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_ASC, text, -1, -1, 0);
 }
 
-/* A certificate for `key`, signed by the issuer, or by itself when that is NULL. */
+/* A certificate for `key`, signed by the issuer, or by itself when that is
+ * NULL. */
 static X509 *
 make_certificate(EVP_PKEY *key, const char *name, const char *alternative,
     X509 *issuer, EVP_PKEY *issuer_key)
 {
 	static long serial = 1;
 	X509 *x = X509_new();
-	const char *constraint = alternative == NULL ? "critical,CA:TRUE"
-						     : "critical,CA:FALSE";
+	const char *constraint =
+	    alternative == NULL ? "critical,CA:TRUE" : "critical,CA:FALSE";
 
 	X509_set_version(x, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
@@ -52,7 +53,7 @@ make_certificate(EVP_PKEY *key, const char *name, const char *alternative,
 	X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));
 	if (add_extension(x, NID_basic_constraints, constraint) == 0 &&
 	    (alternative == NULL ||
-	        add_extension(x, NID_subject_alt_name, alternative) == 0) &&
+		add_extension(x, NID_subject_alt_name, alternative) == 0) &&
 	    X509_sign(x, issuer ? issuer_key : key, EVP_sha256()) > 0)
 		return x;
 	X509_free(x);

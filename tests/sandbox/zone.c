@@ -1,8 +1,10 @@
 /*
- * zone.c - the names of the fake internet: what is built in, and what a test adds.
+ * zone.c - the names of the fake internet: what is built in, and what a test
+ * adds.
  *
- * Carrier domains and hosts come from the tables of carriers.c; the odd ones, each for one
- * question about MX look-up, stand below. dns.c puts the records on the wire.
+ * Carrier domains and hosts come from the tables of carriers.c; the odd ones,
+ * each for one question about MX look-up, stand below. dns.c puts the records
+ * on the wire.
  */
 #include "tests/sandbox/zone.h"
 
@@ -164,7 +166,8 @@ rdata_mx(const char *value, struct str *out)
 	return zone_wire_name(end + strspn(end, " "), out);
 }
 
-/* RFC 7208 3.3 and RFC 6376 3.6.2.2: a reader joins the pieces of 255 bytes again. */
+/* RFC 7208 3.3 and RFC 6376 3.6.2.2: a reader joins the pieces of 255 bytes
+ * again. */
 static int
 rdata_txt(const char *value, struct str *out)
 {
@@ -391,8 +394,8 @@ add_many(struct zone *z)
 
 	for (i = 0; i < 60; i++) {
 		str_clear(&line);
-		str_addf(&line, "many.example MX %d mx%02d.many.example",
-		    10 + i, i);
+		str_addf(
+		    &line, "many.example MX %d mx%02d.many.example", 10 + i, i);
 		must_add(z, line.data);
 		str_clear(&line);
 		str_addf(&line, "mx%02d.many.example A 127.0.10.%d", i,
