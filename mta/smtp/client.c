@@ -205,6 +205,7 @@ on_timer(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->timer_at = INT64_MAX;
+	client_body_note_end(c);
 	if (c->deadline == INT64_MAX)
 		return;
 	if (now < c->deadline) {
@@ -319,6 +320,7 @@ smtp_client_quit(struct smtp_client *c)
 void
 smtp_client_abort(struct smtp_client *c)
 {
+	client_body_note_end(c);
 	client_break(c, SCOPE_SESSION, "aborted");
 }
 

@@ -151,14 +151,20 @@ go_on_with_body(struct smtp_client *c)
 }
 
 void
+client_body_note_end(struct smtp_client *c)
+{
+	if (c->state == CLIENT_FINISH && client_unsent(c) == 0)
+		client_enter(c, CLIENT_DOT);
+}
+
+void
 client_body_go_on(struct smtp_client *c)
 {
 	if (c->state == CLIENT_BODY) {
 		go_on_with_body(c);
 	} else if (c->state == CLIENT_FINISH) {
-		if (client_unsent(c) == 0)
-			client_enter(c, CLIENT_DOT);
-		else
+		client_body_note_end(c);
+		if (c->state == CLIENT_FINISH)
 			note_progress(c);
 	}
 }

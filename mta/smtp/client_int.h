@@ -172,6 +172,9 @@ void client_body_start(struct smtp_client *);
 /* Output has drained, or the permit has come: more of the message, or its end.
  */
 void client_body_go_on(struct smtp_client *);
+/* The socket may have taken the final dot without our having been told yet:
+ * before anything is said about where the message stands. */
+void client_body_note_end(struct smtp_client *);
 /* A reply in the middle of the message. */
 void client_body_reply(struct smtp_client *);
 
