@@ -1,5 +1,5 @@
 /*
- * client_connection.c - sockets, TLS and the bytes of replies for the SMTP
+ * client_connection.c - sockets and the bytes of replies for the SMTP
  * client.
  *
  * Tries the targets one after the other, each from the source's address, and
@@ -8,28 +8,22 @@
  */
 #include "mta/smtp/client_int.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "mta/base/alloc.h"
 #include "mta/base/net.h"
-#include "mta/tls.h"
 
 /* More of the message is read when less than this waits to be sent. */
 #define LOW_WATER    (64 * 1024)
 #define MOST_AT_ONCE (256 * 1024) /* bytes offered to one write */
-
-static void use_connection(struct smtp_client *);
 
 const struct smtp_client_target *
 client_target(const struct smtp_client *c)
@@ -167,7 +161,7 @@ on_connected(int fd, short what, void *arg)
 		return;
 	}
 	c->fd = -1;
-	use_connection(c);
+	client_use_connection(c);
 	client_enter(c, CLIENT_GREETING);
 }
 
@@ -219,145 +213,6 @@ client_refused_by_greeting(struct smtp_client *c)
 	reply_outcome(&c->reply, SCOPE_LANE, STAGE_CONNECT, &c->why);
 	client_disconnect(c);
 	client_connect(c);
-}
-
-/* ------ TLS */
-
-/* The name without a trailing dot, as it stands in certificates. Empty when
- * there is none. */
-static void
-certificate_name(const struct smtp_client *c, struct str *name)
-{
-	str_adds(name, client_target(c)->host);
-	if (name->len > 0 && name->data[name->len - 1] == '.')
-		name->data[--name->len] = '\0';
-}
-
-static bool
-is_address(const char *name)
-{
-	struct in6_addr buf;
-
-	return inet_pton(AF_INET, name, &buf) == 1 ||
-	       inet_pton(AF_INET6, name, &buf) == 1;
-}
-
-/* Whom the handshake is with, and whether that must be proved. False: it cannot
- * be. */
-static bool
-expect_name(const struct smtp_client *c, SSL *ssl, char *name)
-{
-	bool address = is_address(name);
-
-	if (name[0] != '\0' && !address)
-		SSL_set_tlsext_host_name(ssl, name);
-	if (c->tls == TLS_OPPORTUNISTIC) {
-		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-		return true;
-	}
-	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (name[0] == '\0')
-		return false;
-	if (address)
-		return X509_VERIFY_PARAM_set1_ip_asc(
-			   SSL_get0_param(ssl), name) == 1;
-	return SSL_set1_host(ssl, name) == 1;
-}
-
-static SSL *
-new_ssl(const struct smtp_client *c)
-{
-	struct str name = STR_INIT;
-	SSL *ssl = SSL_new(c->tls_ctx);
-
-	if (ssl == NULL)
-		return NULL;
-	/* evbuffers move what a partial write left. */
-	SSL_set_mode(ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* Replies tell where they end, so a missing close_notify hides nothing.
-	 */
-	SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	certificate_name(c, &name);
-	if (!expect_name(c, ssl, name.data)) {
-		SSL_free(ssl);
-		ssl = NULL;
-	}
-	str_release(&name);
-	return ssl;
-}
-
-/* In opportunistic mode another connection without TLS may do. */
-static void
-tls_failed(struct smtp_client *c, const char *why, bool reset)
-{
-	struct outcome o;
-
-	outcome_set(&o,
-	    c->tls == TLS_OPPORTUNISTIC ? SCOPE_SESSION : SCOPE_LANE, STAGE_TLS,
-	    false, "TLS handshake with %s failed: %s", c->peer, why);
-	o.reset = reset;
-	client_end(c, &o);
-}
-
-/* The plain connection's socket, which stays open when its bufferevent goes. */
-static void
-take_socket(struct smtp_client *c)
-{
-	if (c->bev == NULL)
-		return;
-	c->fd = bufferevent_getfd(c->bev);
-	bufferevent_setfd(c->bev, -1);
-	bufferevent_free(c->bev);
-	c->bev = NULL;
-	event_assign(&c->connected, c->base, c->fd, EV_WRITE, on_connected, c);
-}
-
-void
-client_start_tls(struct smtp_client *c)
-{
-	SSL *ssl;
-
-	take_socket(c);
-	client_enter(c, CLIENT_HANDSHAKE);
-	ssl = new_ssl(c);
-	if (ssl == NULL) {
-		tls_failed(
-		    c, "no name to verify the certificate against", false);
-		return;
-	}
-	c->bev = bufferevent_openssl_socket_new(c->base, c->fd, ssl,
-	    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
-	if (c->bev == NULL) {
-		SSL_free(ssl);
-		tls_failed(c, "cannot set up TLS", false);
-		return;
-	}
-	c->fd = -1;
-	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
-	use_connection(c);
-}
-
-static void
-handshake_done(struct smtp_client *c)
-{
-	c->secured = true;
-	tls_describe(bufferevent_openssl_get_ssl(c->bev), c->tls_text);
-	if (c->tls == TLS_IMPLICIT)
-		client_enter(c, CLIENT_GREETING);
-	else
-		client_hello(c);
-}
-
-static void
-handshake_lost(struct smtp_client *c, const char *why, bool reset)
-{
-	long verified =
-	    SSL_get_verify_result(bufferevent_openssl_get_ssl(c->bev));
-
-	if (verified != X509_V_OK && c->tls != TLS_OPPORTUNISTIC)
-		why = X509_verify_cert_error_string(verified);
-	tls_failed(c, why, reset);
 }
 
 /* ------ bytes */
@@ -437,19 +292,6 @@ was_reset(int fd)
 	       info.tcpi_state == TCP_CLOSE;
 }
 
-/* What went wrong in TLS, unless it is a mere end of the connection. */
-static const char *
-tls_problem(unsigned long problem)
-{
-	const char *reason;
-
-	/* libevent also puts plain SSL_ERROR_SYSCALL there. */
-	if (ERR_GET_LIB(problem) == 0 || ERR_SYSTEM_ERROR(problem))
-		return NULL;
-	reason = ERR_reason_error_string(problem);
-	return reason != NULL ? reason : "TLS failed";
-}
-
 /* What libevent's event means: a sentence, and an errno where there is one. */
 static const char *
 read_event(struct bufferevent *bev, short what, int *error)
@@ -458,7 +300,7 @@ read_event(struct bufferevent *bev, short what, int *error)
 
 	*error = 0;
 	if (bufferevent_openssl_get_ssl(bev) != NULL)
-		problem = tls_problem(bufferevent_get_openssl_error(bev));
+		problem = client_tls_problem(bev);
 	else if ((what & BEV_EVENT_ERROR) != 0)
 		*error = EVUTIL_SOCKET_ERROR();
 	if (problem != NULL)
@@ -474,7 +316,7 @@ connection_lost(struct smtp_client *c, const char *reason, int error)
 	struct outcome why;
 
 	if (c->state == CLIENT_HANDSHAKE) {
-		handshake_lost(c, reason, is_reset(error));
+		client_handshake_lost(c, reason, is_reset(error));
 	} else if (c->state == CLIENT_GREETING) {
 		client_next_target(c, error);
 	} else if (c->state == CLIENT_QUIT) {
@@ -495,7 +337,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	int error;
 
 	if ((what & BEV_EVENT_CONNECTED) != 0) {
-		handshake_done(c);
+		client_handshake_done(c);
 		return;
 	}
 	reason = read_event(bev, what, &error);
@@ -507,8 +349,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		connection_lost(c, reason, error);
 }
 
-static void
-use_connection(struct smtp_client *c)
+void
+client_use_connection(struct smtp_client *c)
 {
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
 	bufferevent_setwatermark(c->bev, EV_WRITE, LOW_WATER, 0);

@@ -2,7 +2,8 @@
  * client_int.h - what the files of the SMTP client share among themselves.
  *
  *	client.c               life of a client: states, time-outs, how it ends
- *	client_connection.c    sockets, TLS and the bytes of replies
+ *	client_connection.c    sockets and the bytes of replies
+ *	client_tls.c           the handshake, and whom it trusts
  *	client_session.c       greeting, EHLO, STARTTLS, AUTH, QUIT
  *	client_transaction.c   MAIL to the reply to the final dot
  *	client_body.c          the message, and its final dot once permitted
@@ -135,13 +136,22 @@ void client_connect(struct smtp_client *); /* to the next target, or ends */
  * says why: on to the next one, or the end. */
 void client_next_target(struct smtp_client *, int error);
 void client_refused_by_greeting(struct smtp_client *);
-void client_start_tls(struct smtp_client *);
 void client_disconnect(struct smtp_client *);
 const struct smtp_client_target *client_target(const struct smtp_client *);
 size_t client_unsent(const struct smtp_client *);
 /* Writes c->out and clears it. False when the session ended because the peer
  * had already sent more than it was asked for. */
 bool client_write(struct smtp_client *);
+
+/* Reads and writes through c->bev from now on. */
+void client_use_connection(struct smtp_client *);
+
+/* client_tls.c */
+void client_start_tls(struct smtp_client *);
+void client_handshake_done(struct smtp_client *);
+void client_handshake_lost(struct smtp_client *, const char *why, bool reset);
+/* What OpenSSL made of it; NULL for a mere end of the connection. */
+const char *client_tls_problem(struct bufferevent *);
 
 /* client_session.c */
 void client_greeting(struct smtp_client *);
