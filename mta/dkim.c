@@ -20,6 +20,7 @@
 #include <dkim.h>
 
 #include "mta/base/alloc.h"
+#include "mta/dkim_memory.h"
 #include "mta/dkim_message.h"
 #include "mta/dns/message.h"
 #include "mta/tls.h"
@@ -46,7 +47,7 @@ static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void
 library_init(void)
 {
-	library = dkim_init(NULL, NULL);
+	library = dkim_init(dkim_memory_alloc, dkim_memory_free);
 	if (library == NULL)
 		return;
 	if (dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_SIGNHDRS,
@@ -250,8 +251,24 @@ add_field(DKIM *dkim, struct str *out, struct err *e)
 	return 0;
 }
 
+/* Ends the message and signs it. */
 static int
-run(DKIM *dkim, const struct smtp_content *c, struct str *out, struct err *e)
+finish(DKIM *dkim, struct dkim_memory *memory, struct dkim_message *m,
+    struct err *e)
+{
+	DKIM_STAT status;
+
+	if (dkim_message_end(m, e) != 0)
+		return -1;
+	status = dkim_memory_load_key(memory, dkim);
+	if (status == DKIM_STAT_OK)
+		status = dkim_eom(dkim, NULL);
+	return dkim_message_check(dkim, status, e);
+}
+
+static int
+run(DKIM *dkim, struct dkim_memory *memory, const struct smtp_content *c,
+    struct str *out, struct err *e)
 {
 	struct dkim_message m;
 	int r;
@@ -261,9 +278,7 @@ run(DKIM *dkim, const struct smtp_content *c, struct str *out, struct err *e)
 	if (r == 0)
 		r = add_stored(&m, c, e);
 	if (r == 0)
-		r = dkim_message_end(&m, e);
-	if (r == 0)
-		r = dkim_message_check(dkim, dkim_eom(dkim, NULL), e);
+		r = finish(dkim, memory, &m, e);
 	if (r == 0)
 		r = add_field(dkim, out, e);
 	dkim_message_clear(&m);
@@ -274,16 +289,20 @@ int
 dkim_signer_sign(const struct dkim_signer *s, const struct smtp_content *c,
     struct str *out, struct err *e)
 {
+	struct dkim_memory memory;
 	DKIM_STAT status;
-	DKIM *dkim = dkim_sign(library, (const unsigned char *)"oiwake", NULL,
+	DKIM *dkim;
+	int r;
+
+	dkim_memory_init(&memory);
+	dkim = dkim_sign(library, (const unsigned char *)"oiwake", &memory,
 	    (unsigned char *)s->key, (const unsigned char *)s->selector,
 	    (const unsigned char *)s->domain, DKIM_CANON_RELAXED,
 	    DKIM_CANON_RELAXED, s->algorithm, -1, &status);
-	int r;
-
 	if (dkim == NULL)
 		return dkim_message_check(NULL, status, e);
-	r = run(dkim, c, out, e);
+	r = run(dkim, &memory, c, out, e);
 	dkim_free(dkim);
+	dkim_memory_clear(&memory);
 	return r;
 }

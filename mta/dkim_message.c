@@ -151,10 +151,20 @@ add_body(struct dkim_message *m, const char *data, size_t len, struct err *e)
 	return dkim_message_check(m->dkim, dkim_body(m->dkim, bytes, len), e);
 }
 
+static void
+remember_end(struct dkim_message *m, const char *data, size_t len)
+{
+	for (size_t i = len < 2 ? 0 : len - 2; i < len; i++) {
+		m->last[0] = m->last[1];
+		m->last[1] = data[i];
+	}
+}
+
 int
 dkim_message_add(
     struct dkim_message *m, const char *data, size_t len, struct err *e)
 {
+	remember_end(m, data, len);
 	while (!m->body && len > 0) {
 		const char *end = memchr(data, '\n', len);
 		size_t n = end != NULL ? (size_t)(end - data) + 1 : len;
@@ -168,11 +178,13 @@ dkim_message_add(
 	return add_body(m, data, len, e);
 }
 
+/* libopendkim refuses a body without a last line end as well, but only with
+ * the key in hand, which it then loses. */
 int
 dkim_message_end(struct dkim_message *m, struct err *e)
 {
-	if (m->line.len > 0)
+	if (memcmp(m->last, "\r\n", 2) != 0)
 		return err_set(
-		    e, "cannot sign message: its header does not end in CRLF");
+		    e, "cannot sign message: it does not end in CRLF");
 	return m->body ? 0 : end_header(m, e);
 }

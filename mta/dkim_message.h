@@ -24,6 +24,7 @@ struct dkim_message {
 	struct str field;  /* unfinished field that is signed; empty otherwise */
 	bool any;          /* a field was seen */
 	bool body;         /* the header has ended */
+	char last[2];      /* of the message so far */
 };
 
 void dkim_message_init(struct dkim_message *, DKIM *);
