@@ -62,7 +62,7 @@ path_put(struct ruleset *rs, const char *name, size_t len)
 {
 	uint32_t number = table_put(&rs->paths, &rs->arena, name, len);
 
-	GROW(rs->path_shape, rs->path_room, rs->paths.n);
+	GROW(rs->path, rs->path_room, rs->paths.n);
 	return number;
 }
 

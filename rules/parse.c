@@ -8,7 +8,6 @@
  */
 #include "rules/parse_int.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

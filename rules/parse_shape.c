@@ -9,7 +9,6 @@
 #include "rules/parse_int.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define COUNT_MAX    1000000u
@@ -343,7 +342,7 @@ scope_path(struct words *w)
 	number = path_put(rs, t->text, t->len);
 	add_use(w->parse, RULES_USE_PATH, t, rs->paths.name[number].text,
 	    rs->paths.name[number].text);
-	return read_keys(w, shape_of(w->parse, &rs->path_shape[number]));
+	return read_keys(w, shape_of(w->parse, &rs->path[number].shape));
 }
 
 static int

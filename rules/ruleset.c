@@ -35,7 +35,7 @@ ruleset_free(struct ruleset *rs)
 	free(rs->address);
 	free(rs->carrier);
 	free(rs->group);
-	free(rs->path_shape);
+	free(rs->path);
 	free(rs->site);
 	free(rs->hint);
 	free(rs->use);

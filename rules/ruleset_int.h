@@ -87,6 +87,10 @@ struct group {
 	struct rules_shape *shape;
 };
 
+struct path {
+	struct rules_shape *shape;
+};
+
 struct hint {
 	const char *text;
 	struct rules_origin origin;
@@ -114,7 +118,7 @@ struct ruleset {
 	size_t carrier_room;
 	struct group *group;
 	size_t group_room;
-	struct rules_shape **path_shape;
+	struct path *path;
 	size_t path_room;
 
 	struct site *site;

@@ -4,7 +4,6 @@
  */
 #include "rules/ruleset_int.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,7 +227,7 @@ lay_named(const struct ruleset *rs, const char *path, const char *carrier,
 
 	if (path != NULL &&
 	    (i = table_get(&rs->paths, path, strlen(path))) != TABLE_NONE)
-		lay(out, rs->path_shape[i]);
+		lay(out, rs->path[i].shape);
 	if (carrier != NULL && (i = table_get(&rs->carriers, carrier,
 				    strlen(carrier))) != TABLE_NONE)
 		lay(out, rs->carrier[i].shape);

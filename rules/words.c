@@ -4,8 +4,8 @@
  */
 #include "rules/parse_int.h"
 
+#include <assert.h>
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "rules/hash_int.h"
@@ -97,9 +97,12 @@ word_show(struct words *w, const struct token *t)
 static struct token
 end_of(const struct words *w)
 {
-	struct token t = w->token[w->n - 1];
-	size_t len = t.len;
+	struct token t;
+	size_t len;
 
+	assert(w->n > 0 && w->token != NULL);
+	t = w->token[w->n - 1];
+	len = t.len;
 	if (t.string)
 		for (len = 1; t.at[len] != '"'; len++)
 			if (t.at[len] == '\\' && t.at[len + 1] != '\0')

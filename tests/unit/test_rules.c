@@ -7,6 +7,8 @@
  */
 #include "tests/unit/rules_help.h"
 
+#include <pthread.h>
+
 #define S "s@sender.example"
 
 /* ---- selection ---- */
@@ -142,9 +144,11 @@ test_absurd_domains(void **state)
 	char to[4096] = "u@";
 
 	(void)state;
-	for (int i = 0; i < 1000; i++)
-		strcat(to, "a.");
-	strcat(to, "x");
+	for (size_t i = 2; i < 2002; i += 2) {
+		to[i] = 'a';
+		to[i + 1] = '.';
+	}
+	to[2002] = 'x';
 	{
 		struct rules_query q = { "", "", "u", to + 2, false };
 		struct rules_decision d;
@@ -483,6 +487,41 @@ test_version(void **state)
 	ruleset_unref(NULL);
 }
 
+/* ---- threads ---- */
+
+/* Each thread has a reference of its own; whoever is last frees the set. */
+static void *
+ask_and_drop(void *arg)
+{
+	struct ruleset *rs = arg;
+	struct rules_shape s;
+
+	for (int i = 0; i < 2000; i++) {
+		struct rules_decision d = decide(rs, S, "x@ezweb.ne.jp");
+
+		ruleset_shape(rs, d.carrier, d.group, NULL, d.path, &s);
+		ruleset_unref(ruleset_ref(rs));
+	}
+	ruleset_unref(rs);
+	return NULL;
+}
+
+static void
+test_threads(void **state)
+{
+	struct ruleset *rs = parse(selection);
+	pthread_t thread[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, ask_and_drop,
+				     ruleset_ref(rs)),
+		    0);
+	ruleset_unref(rs);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+}
+
 int
 main(void)
 {
@@ -500,6 +539,7 @@ main(void)
 		cmocka_unit_test(test_uses),
 		cmocka_unit_test(test_rules_are_listed),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ test_echo(void **state)
 	    "                      ^\n");
 	/* Of a long line, what stands around it. */
 	memset(text, ' ', 300);
-	strcpy(text + 300, "rout z to any via ses");
+	memcpy(text + 300, "rout z to any via ses", 22);
 	said = report_of(text, strlen(text));
 	line = strchr(said, '\n') + 1;
 	caret = strchr(line, '\n') + 1;
@@ -144,8 +144,8 @@ test_many_mistakes(void **state)
 	struct rules_report r;
 
 	(void)state;
-	for (int i = 0; i < 1000; i++)
-		strcpy(text + 3 * i, "x!\n");
+	for (size_t i = 0; i < 1000; i++)
+		memcpy(text + 3 * i, "x!\n", 4);
 	rules_report_init(&r);
 	assert_null(ruleset_parse("r", text, strlen(text), &r));
 	assert_int_equal(r.n, RULES_REPORT_MAX);

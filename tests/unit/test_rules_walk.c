@@ -46,27 +46,24 @@ struct model {
 };
 
 static void
-draw_domain(char *out)
+draw_domain(char *out, size_t room)
 {
 	static const char *const labels[] = { "a", "b", "ab", "jp" };
-	unsigned n = 1 + draw(4);
+	size_t len = 0;
 
-	out[0] = '\0';
-	while (n-- > 0) {
-		strcat(out, labels[draw(4)]);
-		if (n > 0)
-			strcat(out, ".");
-	}
+	for (unsigned n = 1 + draw(4); n > 0; n--)
+		len += (size_t)snprintf(out + len, room - len, "%s%s",
+		    labels[draw(4)], n > 1 ? "." : "");
+	assert_true(len < room);
 }
 
 static void
-draw_address(char *out)
+draw_address(char *out, size_t room)
 {
 	static const char *const locals[] = { "u", "U", "v", "a..b" };
+	int len = snprintf(out, room, "%s@", locals[draw(4)]);
 
-	strcpy(out, locals[draw(4)]);
-	strcat(out, "@");
-	draw_domain(out + strlen(out));
+	draw_domain(out + len, room - (size_t)len);
 }
 
 static struct condition
@@ -75,9 +72,9 @@ draw_condition(bool sender)
 	struct condition c = { .kind = 1 + draw(sender ? 6 : 5) };
 
 	if (c.kind == ADDRESS)
-		draw_address(c.text);
+		draw_address(c.text, sizeof(c.text));
 	else if (c.kind == DOMAIN || c.kind == SUFFIX)
-		draw_domain(c.text);
+		draw_domain(c.text, sizeof(c.text));
 	else if (c.kind == CARRIER)
 		sprintf(c.text, "c%u", draw(3));
 	return c;
@@ -111,7 +108,7 @@ draw_model(void)
 
 	for (unsigned i = 0; i < 8; i++) {
 		c.kind = DOMAIN + draw(2);
-		draw_domain(c.text);
+		draw_domain(c.text, sizeof(c.text));
 		if (is_member(&m, &c))
 			continue;
 		/* The first three give each carrier a member. */
@@ -292,8 +289,8 @@ test_like_a_naive_walk(void **state)
 			unsigned naive;
 
 			if (draw(8) > 0)
-				draw_address(from);
-			draw_address(to);
+				draw_address(from, sizeof(from));
+			draw_address(to, sizeof(to));
 			naive = naive_rule(&m, from, to);
 			other += naive != m.nrule - 1;
 			sprintf(rule, "r%u", naive);
