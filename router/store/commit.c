@@ -250,13 +250,24 @@ answer_culprit(
 	store_answer(&one);
 }
 
+static void
+tidy(struct store *s, bool at_once)
+{
+	struct err e = ERR_INIT;
+
+	if (!atomic_load(&s->failed) &&
+	    s->ops->tidy(s->engine, at_once, &e) == STORE_FAILED)
+		store_fail(s, "a failed checkpoint", &e);
+}
+
 /* The nth failure for lack of space. False: there is nothing more to give up.
  */
 static bool
 make_room(
     struct store *s, struct task_list *list, size_t n, const struct err *why)
 {
-	space_give_up_ballast(&s->space);
+	if (!space_give_up_ballast(&s->space))
+		tidy(s, true);
 	if (n >= LAST_REFUSED)
 		return false;
 	refuse(list, refused[n], STORE_FULL, why);
@@ -324,14 +335,10 @@ requeue_edits(struct store *s, struct task_list *list)
 static void
 after_commit(struct store *s, struct task_list *list)
 {
-	struct err e = ERR_INIT;
-
 	requeue_edits(s, list);
 	store_answer(list);
 	spool_remove(s, &s->txn.dropped);
-	if (!atomic_load(&s->failed) &&
-	    s->ops->tidy(s->engine, &e) == STORE_FAILED)
-		store_fail(s, "a failed checkpoint", &e);
+	tidy(s, false);
 }
 
 static void
@@ -344,6 +351,8 @@ refuse_when_low(struct store *s, struct task_list *list)
 	err_set(&e, "less than %llu bytes are free in '%s'",
 	    (unsigned long long)s->space.reserve, s->directory);
 	refuse(list, KIND(STORE_ENQUEUE), STORE_FULL, &e);
+	/* While the reserve can still take what is in the log. */
+	tidy(s, true);
 }
 
 static void

@@ -81,16 +81,20 @@ space_is_low(struct space *s)
 	return low;
 }
 
-void
+bool
 space_give_up_ballast(struct space *s)
 {
+	bool given;
+
 	pthread_mutex_lock(&s->lock);
-	if (s->has_ballast && unlink(s->ballast) == 0) {
+	given = s->has_ballast && unlink(s->ballast) == 0;
+	if (given) {
 		s->has_ballast = false;
 		log_text(LOG_WARN, "store-ballast",
 		    "no space left in '%s': ballast given up", s->directory);
 	}
 	pthread_mutex_unlock(&s->lock);
+	return given;
 }
 
 static bool

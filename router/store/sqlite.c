@@ -373,13 +373,15 @@ engine_rollback(struct engine *base)
 		    q, sqlite_stmt(q, SQL_ROLLBACK), "roll back", &ignored);
 }
 
+/* A log that is copied whole is written again from its start: it needs no more
+ * space. */
 static enum store_status
-engine_tidy(struct engine *base, struct err *e)
+engine_tidy(struct engine *base, bool at_once, struct err *e)
 {
 	struct sqlite_engine *eng = sqlite_of(base);
 	int rc;
 
-	if (eng->wal_frames < CHECKPOINT_AFTER)
+	if (eng->wal_frames < (at_once ? 1 : CHECKPOINT_AFTER))
 		return STORE_OK;
 	rc = sqlite3_wal_checkpoint_v2(
 	    eng->q.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);

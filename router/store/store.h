@@ -31,7 +31,8 @@ struct store;
 struct store_config {
 	const char *directory;     /* database, spool/ and ballast live here; must exist */
 	uint64_t reserve_bytes;    /* below this much free space enqueue answers STORE_FULL; a ballast
-				      file of this size is given up to keep settling when full */
+				      file of this size is given up to keep settling when full. At
+				      least 16 MB, twice the write-ahead log; 0: neither */
 	int64_t event_keep;        /* ms that events are kept */
 };
 

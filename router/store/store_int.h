@@ -58,8 +58,9 @@ struct engine_ops {
 	enum store_status (*begin)(struct engine *, struct err *);
 	enum store_status (*commit)(struct engine *, struct err *);
 	void (*rollback)(struct engine *);
-	/* After a commit, at leisure: checkpoints and the like. */
-	enum store_status (*tidy)(struct engine *, struct err *);
+	/* Between transactions: checkpoints and the like, when worth it or, for lack of space,
+	 * at once. */
+	enum store_status (*tidy)(struct engine *, bool at_once, struct err *);
 
 	/* Inside a transaction. Errors go to req.err. */
 	enum store_status (*execute[STORE_QUEUE_EDIT + 1])(struct engine *, struct store_request *,
@@ -123,7 +124,7 @@ struct space {
 void space_init(struct space *, const char *directory, uint64_t reserve);
 void space_release(struct space *);
 bool space_is_low(struct space *); /* asks the file system, but not more than ten times a second */
-void space_give_up_ballast(struct space *);
+bool space_give_up_ballast(struct space *); /* false: it was gone already */
 void space_restore_ballast(struct space *); /* if there is room for it by now */
 
 /* -- the store ------------------------------------------------------------------------------------------ */

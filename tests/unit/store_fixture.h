@@ -1,0 +1,507 @@
+/*
+ * store_fixture.h - a store in a directory of its own, asked one thing at a
+ * time.
+ *
+ * The store answers through an inbox; here each ask_* waits for its answer, so
+ * that a test reads from top to bottom.
+ */
+#ifndef TESTS_UNIT_STORE_FIXTURE_H
+#define TESTS_UNIT_STORE_FIXTURE_H
+
+#include "router/store/store.h"
+
+#include "mta/base/alloc.h"
+#include "mta/base/clock.h"
+#include "mta/base/log.h"
+#include "router/body.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	char dir[64];
+	struct event_base *base;
+	struct inbox *inbox;
+	struct store *store;
+	struct store_config config;
+	struct store_recovery recovery;
+	struct id_maker ids;
+	unsigned answers;
+};
+
+static struct fixture *the; /* of the test that runs */
+
+static inline int
+fixture_reopen(struct err *e)
+{
+	store_close(&the->store);
+	the->store = store_open(&the->config, &the->recovery, e);
+	return the->store == NULL ? -1 : 0;
+}
+
+/* In a fresh directory under `parent`. */
+static inline void
+fixture_open(const char *parent, uint64_t reserve)
+{
+	struct err e = ERR_INIT;
+
+	the = xcalloc(1, sizeof(*the));
+	snprintf(the->dir, sizeof(the->dir), "%s/store.XXXXXX", parent);
+	assert_non_null(mkdtemp(the->dir));
+	the->base = event_base_new();
+	the->inbox = inbox_new(the->base);
+	the->config = (struct store_config){ .directory = the->dir,
+		.reserve_bytes = reserve,
+		.event_keep = 1000000000 };
+	the->ids.maker = 1;
+	if (fixture_reopen(&e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static inline void
+fixture_close(void)
+{
+	char command[100];
+
+	store_close(&the->store);
+	inbox_free(&the->inbox);
+	event_base_free(the->base);
+	snprintf(command, sizeof(command), "rm -rf '%s'", the->dir);
+	assert_int_equal(system(command), 0);
+	free(the);
+	the = NULL;
+}
+
+static inline int
+set_up(void **state)
+{
+	(void)state;
+	log_set_level(LOG_ERROR);
+	fixture_open("/tmp", 0);
+	return 0;
+}
+
+static inline int
+tear_down(void **state)
+{
+	(void)state;
+	fixture_close();
+	return 0;
+}
+
+/* -- waiting ------------------------------------------------------------- */
+
+static inline void
+on_answer(struct store_request *req)
+{
+	(void)req;
+	the->answers++;
+}
+
+static inline void
+on_query_answer(struct store_query *q)
+{
+	(void)q;
+	the->answers++;
+}
+
+static inline void
+await(unsigned answers)
+{
+	while (the->answers < answers)
+		event_base_loop(the->base, EVLOOP_ONCE);
+	assert_int_equal(the->answers, answers);
+	the->answers = 0;
+}
+
+static inline void
+prepare_request(struct store_request *req)
+{
+	req->reply_to = the->inbox;
+	req->done = on_answer;
+}
+
+/* -- messages ------------------------------------------------------------ */
+
+static const struct route to_docomo = { "mta", "keitai", "s1", "docomo",
+	"docomo", "keitai", "v1", "" };
+static const struct route to_ses = { "ses", "", "", "", "example.com",
+	"default", "v1", "set1" };
+
+/* With n recipients user0@docomo.ne.jp, ... due at `due` on shelf 7. */
+static inline struct store_enqueue *
+new_message(unsigned n, int64_t due, size_t size)
+{
+	struct store_enqueue *r = xcalloc(1, sizeof(*r));
+	struct message *m =
+	    message_new(message_id_new(&the->ids, clock_wall()));
+	char *data = xmalloc(size), name[MESSAGE_ID_TEXT], address[40];
+	struct recipient *rcpt;
+
+	memset(data, 'x', size);
+	message_set_from(m, "news@example.jp");
+	m->received = due;
+	m->size = size;
+	m->nrcpt = n;
+	m->body = body_new(
+	    store_spool_directory(the->store), message_id_text(m->id, name));
+	assert_int_equal(body_add(m->body, data, size, NULL), 0);
+	free(data);
+	TAILQ_INIT(&r->recipients);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(address, sizeof(address), "user%u@docomo.ne.jp", i);
+		rcpt = recipient_new(m, i, address);
+		rcpt->route = to_docomo;
+		rcpt->shelf = 7;
+		rcpt->due = due;
+		rcpt->expires = due + 1000000;
+		TAILQ_INSERT_TAIL(&r->recipients, rcpt, link);
+	}
+	r->message = m;
+	prepare_request(&r->req);
+	return r;
+}
+
+static inline void
+free_recipients(struct recipient_list *list)
+{
+	struct recipient *r;
+
+	while ((r = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, r, link);
+		recipient_free(&r);
+	}
+}
+
+static inline void
+free_message(struct store_enqueue *r)
+{
+	free_recipients(&r->recipients);
+	message_unref(&r->message);
+	free(r);
+}
+
+static inline enum store_status
+ask_enqueue(struct store_enqueue *r)
+{
+	store_enqueue(the->store, r);
+	await(1);
+	return r->req.status;
+}
+
+/* Stores a message and returns its id. */
+static inline int64_t
+put(unsigned n, int64_t due, bool leased)
+{
+	struct store_enqueue *r = new_message(n, due, 5000);
+	int64_t id = r->message->id;
+
+	r->leased = leased;
+	assert_int_equal(ask_enqueue(r), STORE_OK);
+	free_message(r);
+	return id;
+}
+
+static inline enum store_status
+ask_begin(
+    int64_t id, unsigned index, const struct route *route, struct body **body)
+{
+	struct store_begin r = { .message = id,
+		.n = 1,
+		.index = &index,
+		.route = route,
+		.want_body = body != NULL };
+
+	prepare_request(&r.req);
+	store_begin(the->store, &r);
+	await(1);
+	if (body != NULL)
+		*body = r.body;
+	return r.req.status;
+}
+
+static inline struct settlement
+settlement(int64_t id, unsigned index, enum settle_as as, unsigned counters)
+{
+	return (struct settlement){ .message = id,
+		.index = index,
+		.as = as,
+		.route = &to_docomo,
+		.sender = "example.jp",
+		.address = "user@docomo.ne.jp",
+		.counters = counters,
+		.at = clock_wall(),
+		.reason = "",
+		.peer = "",
+		.remote_id = "" };
+}
+
+static inline enum store_status
+ask_settle(struct settlement *s, unsigned *skipped)
+{
+	struct store_settle r = { .skipped = 99 };
+
+	STAILQ_INIT(&r.settlements);
+	STAILQ_INSERT_TAIL(&r.settlements, s, link);
+	prepare_request(&r.req);
+	store_settle(the->store, &r);
+	await(1);
+	if (skipped != NULL)
+		*skipped = r.skipped;
+	return r.req.status;
+}
+
+static inline void
+settle_final(int64_t id, unsigned index)
+{
+	struct settlement s =
+	    settlement(id, index, SETTLE_FINAL, 1u << COUNT_SENT);
+
+	assert_int_equal(ask_settle(&s, NULL), STORE_OK);
+}
+
+/* Fills r; its recipients are the caller's. */
+static inline void
+ask_lease(struct store_lease *r, unsigned shelf, int64_t now, size_t max)
+{
+	*r = (struct store_lease){ .shelf = shelf, .now = now, .max = max };
+	prepare_request(&r->req);
+	store_lease(the->store, r);
+	await(1);
+	assert_int_equal(r->req.status, STORE_OK);
+}
+
+static inline uint64_t
+ask_edit(struct queue_filter filter, bool delete, int64_t now)
+{
+	struct store_queue_edit r = {
+		.filter = filter, .delete = delete, .now = now
+	};
+
+	prepare_request(&r.req);
+	store_queue_edit(the->store, &r);
+	await(1);
+	assert_int_equal(r.req.status, STORE_OK);
+	return r.changed;
+}
+
+/* -- reading ------------------------------------------------------------- */
+
+struct seen_recipient {
+	int64_t message, due, expires;
+	unsigned index, shelf, attempts, state, notify, nrcpt;
+	bool unread, delay_told, irregular, utf8;
+	char address[64], last[64], orcpt[64], path[16], pool[16], group[32],
+	    ruleset[16], set[16], from[64], envid[32], user[32], client[32];
+	char ret;
+	uint64_t size;
+};
+
+struct seen_event {
+	int64_t seq, message;
+	unsigned index;
+	enum event_type type;
+	int code;
+	char recipient[64], path[16], group[32], stage[16], text[128],
+	    reason[32], peer[64], remote_id[64], enhanced[12], sender[32];
+};
+
+#define SEEN_MAX 4096
+
+struct view {
+	struct store_query query;
+	struct queue_filter filter;
+	int64_t events_of, events_after;
+	size_t nrecipients, nevents, ncounters;
+	struct seen_recipient *recipient;
+	struct seen_event *event;
+	struct counter_row *counter; /* strings interned */
+	uint64_t queue_size;
+};
+
+static inline void
+copy(char *to, size_t room, const char *from)
+{
+	assert_true(snprintf(to, room, "%s", from) < (int)room);
+}
+
+static inline void
+see_recipient(void *arg, const struct queue_row *row)
+{
+	struct view *v = arg;
+	const struct recipient *r = row->recipient;
+	const struct message *m = r->message;
+	struct seen_recipient *s = &v->recipient[v->nrecipients++];
+
+	assert_true(v->nrecipients < SEEN_MAX);
+	*s = (struct seen_recipient){ .message = m->id,
+		.due = r->due,
+		.expires = r->expires,
+		.index = r->index,
+		.shelf = r->shelf,
+		.attempts = r->attempts,
+		.state = row->state,
+		.notify = r->notify,
+		.nrcpt = m->nrcpt,
+		.unread = r->unread,
+		.delay_told = r->delay_told,
+		.irregular = r->irregular,
+		.utf8 = r->utf8,
+		.ret = m->ret,
+		.size = m->size };
+	copy(s->address, sizeof(s->address), r->address);
+	copy(s->last, sizeof(s->last), r->last);
+	copy(s->orcpt, sizeof(s->orcpt), r->orcpt);
+	copy(s->path, sizeof(s->path), r->route.path);
+	copy(s->pool, sizeof(s->pool), r->route.pool);
+	copy(s->group, sizeof(s->group), r->route.group);
+	copy(s->ruleset, sizeof(s->ruleset), r->route.ruleset);
+	copy(s->set, sizeof(s->set), r->route.configuration_set);
+	copy(s->from, sizeof(s->from), m->from);
+	copy(s->envid, sizeof(s->envid), m->envid);
+	copy(s->user, sizeof(s->user), m->user);
+	copy(s->client, sizeof(s->client), m->client);
+}
+
+static inline void
+see_event(void *arg, const struct event_row *e)
+{
+	struct view *v = arg;
+	struct seen_event *s = &v->event[v->nevents++];
+
+	assert_true(v->nevents < SEEN_MAX);
+	*s = (struct seen_event){ .seq = e->seq,
+		.message = e->message,
+		.index = e->index,
+		.type = e->type,
+		.code = e->code };
+	copy(s->recipient, sizeof(s->recipient), e->recipient);
+	copy(s->path, sizeof(s->path), e->path);
+	copy(s->group, sizeof(s->group), e->group);
+	copy(s->stage, sizeof(s->stage), e->stage);
+	copy(s->text, sizeof(s->text), e->text);
+	copy(s->reason, sizeof(s->reason), e->reason);
+	copy(s->peer, sizeof(s->peer), e->peer);
+	copy(s->remote_id, sizeof(s->remote_id), e->remote_id);
+	copy(s->enhanced, sizeof(s->enhanced), e->enhanced);
+	copy(s->sender, sizeof(s->sender), e->sender);
+}
+
+static inline void
+see_counter(void *arg, const struct counter_row *row)
+{
+	struct view *v = arg;
+	struct counter_row *c = &v->counter[v->ncounters++];
+
+	assert_true(v->ncounters < SEEN_MAX);
+	*c = *row;
+	c->path = intern(row->path);
+	c->carrier = intern(row->carrier);
+	c->group = intern(row->group);
+	c->sender = intern(row->sender);
+	c->source = intern(row->source);
+	c->rule = intern(row->rule);
+}
+
+static inline void
+run_view(struct store_query *q, struct store_reader *r)
+{
+	struct view *v = container_of(q, struct view, query);
+
+	store_read_queue(r, &v->filter, see_recipient, v);
+	store_read_events(
+	    r, v->events_of, v->events_after, SEEN_MAX - 1, see_event, v);
+	store_read_counters(r, see_counter, v);
+	v->queue_size = store_read_queue_size(r);
+}
+
+static inline void
+look_at(struct view *v)
+{
+	v->recipient = xcalloc(SEEN_MAX, sizeof(*v->recipient));
+	v->event = xcalloc(SEEN_MAX, sizeof(*v->event));
+	v->counter = xcalloc(SEEN_MAX, sizeof(*v->counter));
+	v->query.reply_to = the->inbox;
+	v->query.run = run_view;
+	v->query.done = on_query_answer;
+	store_query(the->store, &v->query);
+	await(1);
+}
+
+/* Everything there is. */
+static inline struct view *
+look(void)
+{
+	struct view *v = xcalloc(1, sizeof(*v));
+
+	v->filter.index = -1;
+	look_at(v);
+	return v;
+}
+
+static inline void
+look_away(struct view *v)
+{
+	free(v->recipient);
+	free(v->event);
+	free(v->counter);
+	free(v);
+}
+
+/* The counter under a path, all other keys added up. */
+static inline int64_t
+count_of(const struct view *v, const char *path, enum counter c)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < v->ncounters; i++)
+		if (strcmp(v->counter[i].path, path) == 0)
+			n += v->counter[i].n[c];
+	return n;
+}
+
+static inline bool
+counted_under(const struct seen_recipient *s, const struct counter_row *c)
+{
+	const char *at = strrchr(s->from, '@');
+
+	return strcmp(s->path, c->path) == 0 &&
+	       strcmp(s->group, c->group) == 0 &&
+	       strcmp(at != NULL ? at + 1 : "", c->sender) == 0;
+}
+
+/* accepted = sent + bounced + ... + queued, for every key. */
+static inline void
+assert_equation(const struct view *v)
+{
+	static const enum counter ends[] = { COUNT_SENT, COUNT_BOUNCED,
+		COUNT_FILTERED, COUNT_EXPIRED, COUNT_SUPPRESSED,
+		COUNT_REMOVED };
+	int64_t total = 0;
+
+	for (size_t i = 0; i < v->ncounters; i++) {
+		const struct counter_row *c = &v->counter[i];
+		int64_t queued = c->n[COUNT_ACCEPTED];
+
+		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++)
+			queued -= c->n[ends[k]];
+		assert_true(queued >= 0);
+		for (size_t k = 0; k < v->nrecipients; k++)
+			if (counted_under(&v->recipient[k], c))
+				queued--;
+		assert_int_equal(queued, 0);
+		total += c->n[COUNT_ACCEPTED];
+	}
+	assert_true(total >= (int64_t)v->nrecipients);
+	assert_int_equal(v->queue_size, v->nrecipients);
+}
+
+#endif
