@@ -37,7 +37,8 @@ auth_begin(struct auth *a, const char *mechanism, size_t len)
 	return -1;
 }
 
-/* Decoded length, or -1. Stricter than EVP_DecodeBlock, which takes blanks and stray '='. */
+/* Decoded length, or -1. Stricter than EVP_DecodeBlock, which takes blanks and
+ * stray '='. */
 static int
 decode(unsigned char out[static DECODED_MAX], const char *line, size_t len)
 {
@@ -100,9 +101,8 @@ take_plain(struct auth *a, const char *text, size_t len)
 	if (password == NULL)
 		return -1;
 	nuser = (size_t)(password++ - user);
-	if (user - text > 1 &&
-	    ((size_t)(user - text - 1) != nuser ||
-		memcmp(text, user, nuser) != 0))
+	if (user - text > 1 && ((size_t)(user - text - 1) != nuser ||
+				   memcmp(text, user, nuser) != 0))
 		return -1;
 	if (take_user(a, user, nuser) == -1)
 		return -1;

@@ -1,7 +1,8 @@
 /*
  * command.c - reads command lines: verb, path and parameters.
  *
- * server_command.c calls it with one line at a time and sends the reply it names.
+ * server_command.c calls it with one line at a time and sends the reply it
+ * names.
  */
 #include "mta/smtp/command.h"
 
@@ -22,8 +23,7 @@ take_until(struct command_text *rest, const char *stop)
 {
 	struct command_text head = { rest->p, 0 };
 
-	while (head.len < rest->len &&
-	    strchr(stop, head.p[head.len]) == NULL)
+	while (head.len < rest->len && strchr(stop, head.p[head.len]) == NULL)
 		head.len++;
 	rest->p += head.len;
 	rest->len -= head.len;
@@ -58,8 +58,8 @@ command_is(const struct command_text *t, const char *name, size_t len)
 }
 
 bool
-command_helo(char name[static COMMAND_HELO_MAX + 1],
-    const struct command_text *args)
+command_helo(
+    char name[static COMMAND_HELO_MAX + 1], const struct command_text *args)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -73,12 +73,12 @@ command_helo(char name[static COMMAND_HELO_MAX + 1],
 }
 
 /*
- * "FROM:<path> parameters": *path is what stands between the brackets, *rest what follows them.
- * Blanks after the colon break the RFC and are common.
+ * "FROM:<path> parameters": *path is what stands between the brackets, *rest
+ * what follows them. Blanks after the colon break the RFC and are common.
  */
 static bool
-take_path(struct command_text *rest, const char *keyword,
-    struct command_text *path)
+take_path(
+    struct command_text *rest, const char *keyword, struct command_text *path)
 {
 	size_t n = strlen(keyword);
 	bool quoted = false;
@@ -116,8 +116,9 @@ hex_digit(char c)
 }
 
 /*
- * xtext (RFC 3461 4) to printable text, NUL ended. Bytes beyond ASCII are those of an
- * international address that came unencoded (RFC 6533 3), where the message may hold one.
+ * xtext (RFC 3461 4) to printable text, NUL ended. Bytes beyond ASCII are those
+ * of an international address that came unencoded (RFC 6533 3), where the
+ * message may hold one.
  */
 static bool
 decode_xtext(char *out, size_t room, struct command_text in, bool utf8)
@@ -131,7 +132,8 @@ decode_xtext(char *out, size_t room, struct command_text in, bool utf8)
 		if (c == '+') {
 			int high, low;
 
-			if (in.len - i < 3 || (high = hex_digit(in.p[i + 1])) < 0 ||
+			if (in.len - i < 3 ||
+			    (high = hex_digit(in.p[i + 1])) < 0 ||
 			    (low = hex_digit(in.p[i + 2])) < 0)
 				return false;
 			c = (char)(high << 4 | low);
@@ -154,6 +156,7 @@ struct target {
 	struct smtp_mail *mail;
 	struct smtp_rcpt *rcpt;
 	bool smtputf8;
+	bool has_value; /* there was a '=' */
 };
 
 static bool
@@ -184,8 +187,9 @@ read_body(struct target *t, struct command_text v)
 static bool
 read_smtputf8(struct target *t, struct command_text v)
 {
+	(void)v;
 	t->mail->smtputf8 = true;
-	return v.p == NULL;
+	return !t->has_value;
 }
 
 static bool
@@ -202,10 +206,11 @@ static bool
 read_envid(struct target *t, struct command_text v)
 {
 	return v.len > 0 &&
-	    decode_xtext(t->mail->envid, sizeof(t->mail->envid), v, false);
+	       decode_xtext(t->mail->envid, sizeof(t->mail->envid), v, false);
 }
 
-/* AUTH=<> or a mailbox in xtext (RFC 4954 5): well formed, and of no use to us. */
+/* AUTH=<> or a mailbox in xtext (RFC 4954 5): well formed, and of no use to us.
+ */
 static bool
 read_auth(struct target *t, struct command_text v)
 {
@@ -234,8 +239,8 @@ read_notify(struct target *t, struct command_text v)
 		unsigned bit = 0;
 
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-			if (command_is(&word, names[i].name,
-				strlen(names[i].name)))
+			if (command_is(
+				&word, names[i].name, strlen(names[i].name)))
 				bit = names[i].bit;
 		if (bit == 0)
 			return false;
@@ -259,8 +264,8 @@ read_orcpt(struct target *t, struct command_text v)
 		if (strchr("()<>@,:\\\"/[]?=+.", type.p[i]) != NULL)
 			return false;
 	return type.len > 0 && v.len > 1 &&
-	    decode_xtext(t->rcpt->orcpt, sizeof(t->rcpt->orcpt), whole,
-		t->smtputf8);
+	       decode_xtext(
+		   t->rcpt->orcpt, sizeof(t->rcpt->orcpt), whole, t->smtputf8);
 }
 
 struct param {
@@ -290,18 +295,20 @@ static enum server_reply
 read_param(struct target *t, const struct param *params, size_t nparams,
     struct command_text word, unsigned *seen)
 {
-	struct command_text name = take_until(&word, "="),
-			    value = { NULL, 0 };
+	struct command_text name = take_until(&word, "=");
 
-	if (word.len > 0)
-		value = (struct command_text){ word.p + 1, word.len - 1 };
+	t->has_value = word.len > 0;
+	if (t->has_value) {
+		word.p++;
+		word.len--;
+	}
 	for (size_t i = 0; i < nparams; i++) {
 		if (!command_is(&name, params[i].name, params[i].len))
 			continue;
 		if ((*seen & 1u << i) != 0)
 			return R_PARAM_TWICE;
 		*seen |= 1u << i;
-		return params[i].read(t, value) ? R_NONE : R_PARAM_VALUE;
+		return params[i].read(t, word) ? R_NONE : R_PARAM_VALUE;
 	}
 	return R_PARAM_UNKNOWN;
 }
@@ -318,8 +325,8 @@ read_params(struct target *t, const struct param *params, size_t nparams,
 		skip_blanks(&rest);
 		if (rest.len == 0)
 			return R_NONE;
-		r = read_param(t, params, nparams, take_until(&rest, " \t"),
-		    &seen);
+		r = read_param(
+		    t, params, nparams, take_until(&rest, " \t"), &seen);
 		if (r != R_NONE)
 			return r;
 	}
@@ -349,8 +356,8 @@ command_mail(struct smtp_mail *mail, const struct command_text *args)
 
 /* RFC 5321 4.5.1: the one mailbox that needs no domain. */
 static int
-parse_forward_path(struct address *a, const struct command_text *path,
-    const char *hostname)
+parse_forward_path(
+    struct address *a, const struct command_text *path, const char *hostname)
 {
 	char text[ADDRESS_TEXT_MAX];
 	size_t n = strlen(hostname);

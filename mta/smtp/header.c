@@ -14,9 +14,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define VALUE_MAX 8192 /* of a kept field; what is longer is cut */
-#define NAME_MAX_KEPT 32 /* longer than any name in the table */
-#define ID_MAX 250
+#define VALUE_MAX     8192 /* of a kept field; what is longer is cut */
+#define NAME_MAX_KEPT 32   /* longer than any name in the table */
+#define ID_MAX	      250
 
 struct header_field {
 	const char *name;
@@ -184,8 +184,8 @@ read_from(struct header *h)
 	if (p == NULL)
 		return;
 	p += strspn(p, " \t");
-	n = *p == '[' ? strspn(p, "[]0123456789abcdefABCDEFIPvip:.") :
-			strcspn(p, end);
+	n = *p == '[' ? strspn(p, "[]0123456789abcdefABCDEFIPvip:.")
+		      : strcspn(p, end);
 	if (n > 0 && p[n - 1] == '.')
 		n--;
 	if (n > ADDRESS_DOMAIN_MAX || !utf8_check(p, n, &beyond))

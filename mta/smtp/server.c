@@ -1,5 +1,6 @@
 /*
- * server.c - the receiving side of SMTP: life of a session, its loop, input and output.
+ * server.c - the receiving side of SMTP: life of a session, its loop, input and
+ * output.
  *
  * See server_int.h for what stands where. Replies to pipelined commands leave
  * together; in plain text they go to the socket at once, without a turn of the
@@ -7,7 +8,6 @@
  */
 #include "mta/smtp/server_int.h"
 
-#include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -20,7 +20,8 @@
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
 
-#define INPUT_MAX  (64 * 1024) /* what a client may make us buffer */
+#define INPUT_MAX                                                              \
+	(64 * 1024) /* what a client may make us buffer; see input_max */
 #define OUTPUT_MAX (16 * 1024) /* unread replies beyond which commands wait */
 
 /* --- the transaction ---------------------------------------------------- */
@@ -104,9 +105,10 @@ send_now(struct smtp_session *s, const char *data, size_t len)
 
 	if (s->ssl != NULL || unsent(s) > 0)
 		return 0;
-	n = send(bufferevent_getfd(s->bev), data, len,
-	    MSG_NOSIGNAL | MSG_DONTWAIT);
-	return n > 0 ? (size_t)n : 0; /* bufferevent_write meets the error again */
+	n = send(
+	    bufferevent_getfd(s->bev), data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return n > 0 ? (size_t)n
+		     : 0; /* bufferevent_write meets the error again */
 }
 
 static void
@@ -235,7 +237,30 @@ turn(struct smtp_session *s)
 		sent(s);
 	/* TLS may meet the end of input while it writes. */
 	return (moved || s->eof != eof) && s->phase != PHASE_CLOSED &&
-	    !session_clogged(s);
+	       !session_clogged(s);
+}
+
+static size_t
+input_max(const struct smtp_session *s)
+{
+	return MAX(INPUT_MAX, 2 * s->config->max_command);
+}
+
+/*
+ * Back-pressure. The read watermark alone would do but for one thing: libevent
+ * calls the read callback again and again while the input stays at it.
+ */
+static void
+regulate_input(struct smtp_session *s)
+{
+	bool full =
+	    evbuffer_get_length(bufferevent_get_input(s->bev)) >= input_max(s);
+	bool enabled = (bufferevent_get_enabled(s->bev) & EV_READ) != 0;
+
+	if (full && enabled)
+		bufferevent_disable(s->bev, EV_READ);
+	else if (!full && !enabled && !s->eof)
+		bufferevent_enable(s->bev, EV_READ);
 }
 
 static void
@@ -249,6 +274,8 @@ run(struct smtp_session *s)
 	    !session_clogged(s) &&
 	    evbuffer_get_length(bufferevent_get_input(s->bev)) > 0)
 		s->line_since = s->now;
+	if (s->phase != PHASE_CLOSED)
+		regulate_input(s);
 	session_timer_set(s);
 }
 
@@ -281,8 +308,8 @@ wake(struct smtp_session *s)
 }
 
 /* From the handler, who must not lose the session under his feet. */
-static void
-wake_from_handler(struct smtp_session *s)
+void
+session_wake(struct smtp_session *s)
 {
 	if (s->running || s->phase == PHASE_CLOSED)
 		return;
@@ -338,16 +365,15 @@ session_attach(struct smtp_session *s, struct bufferevent *bev)
 {
 	s->bev = bev;
 	bufferevent_setcb(bev, on_io, on_io, on_event, s);
-	bufferevent_setwatermark(bev, EV_READ, 0,
-	    MAX(INPUT_MAX, 2 * s->config->max_command));
+	bufferevent_setwatermark(bev, EV_READ, 0, input_max(s));
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
 
 static int
 begin_plain(struct smtp_session *s, int fd)
 {
-	struct bufferevent *bev = bufferevent_socket_new(s->base, fd,
-	    BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *bev =
+	    bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
 
 	if (bev == NULL) {
 		close(fd);
@@ -381,8 +407,8 @@ smtp_session_new(struct event_base *base, int fd, const struct sockaddr *peer,
 	s->timer = evtimer_new(base, on_timer, s);
 	/* Replies leave in groups already. Fails on AF_UNIX, harmlessly. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	r = config->implicit_tls ? session_tls_implicit(s, fd) :
-				   begin_plain(s, fd);
+	r = config->implicit_tls ? session_tls_implicit(s, fd)
+				 : begin_plain(s, fd);
 	if (r == -1) {
 		event_free(s->timer);
 		free(s);
@@ -390,113 +416,4 @@ smtp_session_new(struct event_base *base, int fd, const struct sockaddr *peer,
 	}
 	session_timer_set(s);
 	return s;
-}
-
-/* --- answers of the handler --------------------------------------------- */
-
-void
-smtp_session_reply(struct smtp_session *s, const struct smtp_reply *r)
-{
-	if (s->phase == PHASE_CLOSED)
-		return;
-	assert(s->phase == PHASE_DOT);
-	s->now = clock_mono();
-	server_reply_add_custom(&s->out, r);
-	session_reset_transaction(s);
-	if (r->code == 421) {
-		session_enter(s, PHASE_DROP);
-	} else {
-		session_enter(s, PHASE_READY);
-		if (r->code / 100 == 2)
-			s->errors = 0;
-	}
-	wake_from_handler(s);
-}
-
-static void
-deny(struct smtp_session *s)
-{
-	s->user[0] = '\0';
-	server_reply_add(&s->out, R_AUTH_DENIED);
-	if (++s->auth_failures >= s->config->max_auth_failures)
-		session_drop(s, R_AUTH_FAILURES);
-}
-
-void
-smtp_session_auth(struct smtp_session *s, enum smtp_auth_result result)
-{
-	if (s->phase == PHASE_CLOSED)
-		return;
-	assert(s->phase == PHASE_VERIFY);
-	s->now = clock_mono();
-	session_enter(s, PHASE_READY);
-	switch (result) {
-	case AUTH_OK:
-		server_reply_add(&s->out, R_AUTH_OK);
-		break;
-	case AUTH_DENIED:
-		deny(s);
-		break;
-	case AUTH_UNAVAILABLE:
-		s->user[0] = '\0';
-		server_reply_add(&s->out, R_AUTH_UNAVAILABLE);
-		break;
-	}
-	wake_from_handler(s);
-}
-
-void
-smtp_session_shutdown(struct smtp_session *s)
-{
-	s->stopping = true;
-	if (s->phase == PHASE_TLS && !s->running) {
-		session_enter(s, PHASE_CLOSED);
-		event_active(s->timer, EV_TIMEOUT, 0);
-	}
-	wake_from_handler(s);
-}
-
-/* --- what is known about the session ------------------------------------ */
-
-const char *
-smtp_session_helo(const struct smtp_session *s)
-{
-	return s->helo;
-}
-
-const char *
-smtp_session_peer(const struct smtp_session *s)
-{
-	return s->peer;
-}
-
-const char *
-smtp_session_user(const struct smtp_session *s)
-{
-	return s->phase == PHASE_VERIFY ? "" : s->user;
-}
-
-const char *
-smtp_session_tls(const struct smtp_session *s)
-{
-	return s->tls;
-}
-
-const struct header *
-smtp_session_header(const struct smtp_session *s)
-{
-	return &s->message.header;
-}
-
-const char *
-smtp_session_protocol(const struct smtp_session *s)
-{
-	static const char *const names[2][2][2] = {
-		{ { "ESMTP", "ESMTPA" }, { "ESMTPS", "ESMTPSA" } },
-		{ { "UTF8SMTP", "UTF8SMTPA" }, { "UTF8SMTPS", "UTF8SMTPSA" } },
-	};
-
-	if (!s->esmtp)
-		return "SMTP";
-	return names[s->smtputf8][s->ssl != NULL][s->user[0] != '\0'];
 }

@@ -1,5 +1,6 @@
 /*
- * server_command.c - command lines of a server session, and what each verb does.
+ * server_command.c - command lines of a server session, and what each verb
+ * does.
  *
  * Everything true of a verb stands in its row. Lines end in CRLF and in nothing
  * else: one that ends in a bare LF, or holds CR or NUL, is answered 521 (as
@@ -12,14 +13,14 @@
 #include <string.h>
 
 #define GREETED (IN(PHASE_READY) | IN(PHASE_MAIL) | IN(PHASE_RCPT))
-#define ALWAYS  (IN(PHASE_HELO) | GREETED)
+#define ALWAYS	(IN(PHASE_HELO) | GREETED)
 
 enum { NO_ARGUMENT = 1, WANTS_AUTH = 2 };
 
 struct verb {
 	const char *name;
 	size_t len;
-	unsigned phases;             /* where it is legal */
+	unsigned phases;	     /* where it is legal */
 	enum server_reply otherwise; /* elsewhere; before EHLO R_HELO_FIRST */
 	unsigned flags;
 	void (*run)(struct smtp_session *, const struct command_text *args);
@@ -89,8 +90,8 @@ run_rcpt(struct smtp_session *s, const struct command_text *args)
 {
 	struct smtp_rcpt rcpt;
 	struct smtp_reply refusal;
-	enum server_reply r = command_rcpt(&rcpt, args, s->smtputf8,
-	    s->config->hostname);
+	enum server_reply r =
+	    command_rcpt(&rcpt, args, s->smtputf8, s->config->hostname);
 
 	if (r == R_NONE && s->nrcpt >= s->config->max_recipients)
 		r = R_TOO_MANY_RCPT;
@@ -163,8 +164,8 @@ run_quit(struct smtp_session *s, const struct command_text *args)
 }
 
 /*
- * RFC 3207 4.2: nothing may be pipelined behind STARTTLS. What is there came from
- * someone who does not wait for the reply, or from someone in between.
+ * RFC 3207 4.2: nothing may be pipelined behind STARTTLS. What is there came
+ * from someone who does not wait for the reply, or from someone in between.
  */
 static void
 run_starttls(struct smtp_session *s, const struct command_text *args)
@@ -214,8 +215,8 @@ find_verb(const struct command_text *name)
 }
 
 static enum server_reply
-objection(const struct smtp_session *s, const struct verb *v,
-    const struct command *c)
+objection(
+    const struct smtp_session *s, const struct verb *v, const struct command *c)
 {
 	if (v == NULL)
 		return R_UNKNOWN;
@@ -307,9 +308,9 @@ refuse_long_line(struct smtp_session *s)
 static size_t
 take_line(struct smtp_session *s, char *data, size_t len)
 {
-	size_t max = session_input(s) == INPUT_RESPONSE ?
-	    AUTH_LINE_MAX :
-	    s->config->max_command;
+	size_t max = session_input(s) == INPUT_RESPONSE
+			 ? AUTH_LINE_MAX
+			 : s->config->max_command;
 	char *nl;
 
 	if (s->skip != SKIP_NOT)

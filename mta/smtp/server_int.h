@@ -1,7 +1,8 @@
 /*
  * server_int.h - what the files of the server session share.
  *
- *	server.c          life of a session, the loop, input and output, answers of the handler
+ *	server.c          life of a session, the loop, input and output
+ *	server_answer.c   answers of the handler, and what it may ask
  *	server_phase.c    the phases and the one function that changes them
  *	server_command.c  command lines and the table of verbs
  *	server_auth.c     AUTH
@@ -132,6 +133,8 @@ enum patience session_patience(const struct smtp_session *);
 /* So much waits to be read by the peer that no further command is taken. */
 bool session_clogged(const struct smtp_session *);
 void session_attach(struct smtp_session *, struct bufferevent *);
+/* Runs the loop for the handler, who does not lose the session under his feet. */
+void session_wake(struct smtp_session *);
 /* Refuses a command: counts it when it is the client's fault, and ends the session after too
  * many. */
 void session_refuse(struct smtp_session *, enum server_reply);

@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-#define COMMAND_PHASES \
+#define COMMAND_PHASES                                                         \
 	(IN(PHASE_HELO) | IN(PHASE_READY) | IN(PHASE_MAIL) | IN(PHASE_RCPT))
 #define OPEN_PHASES (IN(PHASE_QUIT) - 1)
 

@@ -86,8 +86,8 @@ static const struct row rows[R_MAX] = {
 /* clang-format on */
 
 void
-smtp_reply_set(struct smtp_reply *r, int code, const char *enhanced,
-    const char *fmt, ...)
+smtp_reply_set(
+    struct smtp_reply *r, int code, const char *enhanced, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -134,11 +134,10 @@ void
 server_reply_ehlo(struct str *out, const struct server_offer *offer)
 {
 	str_addf(out, "250-%s greets %s\r\n", offer->hostname, offer->peer);
-	str_adds(out,
-	    "250-PIPELINING\r\n"
-	    "250-8BITMIME\r\n"
-	    "250-SMTPUTF8\r\n"
-	    "250-DSN\r\n");
+	str_adds(out, "250-PIPELINING\r\n"
+		      "250-8BITMIME\r\n"
+		      "250-SMTPUTF8\r\n"
+		      "250-DSN\r\n");
 	str_addf(out, "250-SIZE %zu\r\n", offer->size);
 	if (offer->starttls)
 		str_adds(out, "250-STARTTLS\r\n");

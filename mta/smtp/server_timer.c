@@ -25,8 +25,8 @@ data_rate_due(const struct smtp_session *s)
 
 	if (rate == 0)
 		return INT64_MAX;
-	return MAX(earliest,
-	    after(m->since, (int64_t)(m->received / rate * 1000)));
+	return MAX(
+	    earliest, after(m->since, (int64_t)(m->received / rate * 1000)));
 }
 
 static int64_t
@@ -41,15 +41,15 @@ phase_due(const struct smtp_session *s)
 	case PATIENCE_COMMAND:
 		if (s->line_since == 0)
 			return idle;
-		return MIN(idle,
-		    after(s->line_since, s->config->command_timeout));
+		return MIN(
+		    idle, after(s->line_since, s->config->command_timeout));
 	case PATIENCE_DATA:
 		return MIN(idle, data_rate_due(s));
 	case PATIENCE_TLS:
 		return after(s->phase_since, s->config->idle_timeout);
 	case PATIENCE_LINGER:
-		return after(s->phase_since,
-		    MIN(LINGER_MS, s->config->idle_timeout));
+		return after(
+		    s->phase_since, MIN(LINGER_MS, s->config->idle_timeout));
 	}
 	return INT64_MAX;
 }
@@ -100,8 +100,8 @@ session_timer_expired(struct smtp_session *s)
 		session_drop(s, R_IDLE);
 		break;
 	case PATIENCE_DATA:
-		session_drop(s,
-		    data_rate_due(s) <= s->now ? R_TOO_SLOW : R_IDLE);
+		session_drop(
+		    s, data_rate_due(s) <= s->now ? R_TOO_SLOW : R_IDLE);
 		break;
 	case PATIENCE_TLS:
 	case PATIENCE_FLUSH:

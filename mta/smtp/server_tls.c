@@ -1,5 +1,6 @@
 /*
- * server_tls.c - TLS of a server session: STARTTLS (RFC 3207) or from the first byte (RFC 8314).
+ * server_tls.c - TLS of a server session: STARTTLS (RFC 3207) or from the first
+ * byte (RFC 8314).
  *
  * With STARTTLS the socket moves from a plain bufferevent to a new one that
  * speaks TLS; what the plain one had buffered dies with it, so nothing sent in
@@ -30,8 +31,8 @@ new_ssl(const struct smtp_session *s)
 static int
 begin(struct smtp_session *s, int fd, SSL *ssl)
 {
-	struct bufferevent *bev = bufferevent_openssl_socket_new(s->base, fd,
-	    ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *bev = bufferevent_openssl_socket_new(
+	    s->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
 
 	if (bev == NULL) {
 		SSL_free(ssl);
