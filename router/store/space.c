@@ -90,6 +90,8 @@ space_give_up_ballast(struct space *s)
 	given = s->has_ballast && unlink(s->ballast) == 0;
 	if (given) {
 		s->has_ballast = false;
+		s->low = true;
+		s->checked = clock_mono();
 		log_text(LOG_WARN, "store-ballast",
 		    "no space left in '%s': ballast given up", s->directory);
 	}
