@@ -33,7 +33,7 @@ shape group yahoo rate 10000/s retry 1s
 
 ROUTES = """\
 route keitai to carrier * via mta pool keitai
-route own to domain ordinary.test second.test via mta
+route own to domain ordinary.test second.test news.test via mta
 route default to any via ses
 """
 
@@ -100,7 +100,6 @@ SES = """\
 path "ses" {{
 	type = ses
 	host = "{host}"
-	connect-address = "{address}"
 	allow-private = yes
 	port = {port}
 	ca-file = "{ca}"
@@ -109,6 +108,9 @@ path "ses" {{
 	rate = {rate}
 }}
 """
+
+# The events of a recipient's final log line; "deferred" and "unread" are those of an attempt.
+FINAL = ("delivered", "sent", "bounced", "filtered", "expired", "removed")
 
 LISTENERS = ("submission", "submissions", "relay", "inbound")
 
@@ -139,7 +141,7 @@ class Config:
         ses = ""
         if net:
             far = net.said["ses"]
-            ses = SES.format(host=far["name"], address=far["address"], port=far["port"], ca=net.ca,
+            ses = SES.format(host=far["name"], port=far["port"], ca=net.ca,
                              user=far["user"], rate=rate,
                              password=self.write("ses-password", far["password"] + "\n", 0o600))
         else:
@@ -248,6 +250,14 @@ class Oiwake:
 
     def total(self, counter):
         return sum(row[counter] for row in self.stats("path"))
+
+    def finals(self, address):
+        """The final log lines of a recipient: there may be only one per message."""
+        self.log.read()
+        return [e for e in self.log.all if e.get("event") in FINAL and e.get("to") == address]
+
+    def attempts(self, event, address):
+        return [e for e in self.log.events(event) if e.get("to") == address]
 
     def queue_size(self):
         return self.total("queued")
