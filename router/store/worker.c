@@ -49,9 +49,10 @@ worker_post(struct worker *w, struct task *t)
 	pthread_mutex_lock(&w->lock);
 	first = STAILQ_EMPTY(&w->tasks);
 	STAILQ_INSERT_TAIL(&w->tasks, t, link);
-	pthread_mutex_unlock(&w->lock);
+	/* With the lock held: once the task is done the worker may be closed. */
 	if (first)
 		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
 }
 
 void
@@ -59,8 +60,8 @@ worker_close(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->closing = true;
-	pthread_mutex_unlock(&w->lock);
 	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
 	if (w->started)
 		pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->wake);
