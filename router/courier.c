@@ -279,6 +279,7 @@ static void
 on_resolved(void *arg, const struct mx_result *result)
 {
 	struct courier *c = arg;
+	const char *endpoint = c->path->endpoint(c->session);
 
 	c->lookup = NULL;
 	if (result->ntargets == 0) {
@@ -289,6 +290,10 @@ on_resolved(void *arg, const struct mx_result *result)
 	c->targets = xcalloc(result->ntargets, sizeof(*c->targets));
 	memcpy(c->targets, result->targets,
 	    result->ntargets * sizeof(*c->targets));
+	if (endpoint != NULL)
+		for (size_t i = 0; i < c->ntargets; i++)
+			snprintf(c->targets[i].host, sizeof(c->targets[i].host),
+			    "%s", endpoint);
 	connect_targets(c);
 }
 

@@ -70,17 +70,13 @@ address_plain(const struct address *a, struct str *out)
 }
 
 static bool
-on_mail(void *arg, const struct smtp_mail *mail, struct smtp_reply *r)
+on_mail(void *arg, const struct smtp_mail *mail, struct smtp_reply *reply)
 {
 	struct intake *in = arg;
 	struct str from = STR_INIT;
 	struct message *m;
 
-	if (in->settings->kind == LISTENER_INBOUND) {
-		smtp_reply_set(r, 550, "5.7.1",
-		    "this listener takes bounces only, and none is expected");
-		return false;
-	}
+	(void)reply;
 	m = in->message = message_new(
 	    message_id_new(&in->io->ids, clock_wall()));
 	m->received = clock_wall();
@@ -108,6 +104,11 @@ on_rcpt(void *arg, const struct smtp_rcpt *rcpt, struct smtp_reply *reply)
 	struct str to = STR_INIT;
 	struct recipient *r;
 
+	if (in->settings->kind == LISTENER_INBOUND) {
+		smtp_reply_set(reply, 550, "5.7.1",
+		    "only our own bounce addresses are taken here");
+		return false;
+	}
 	if (rcpt->to.domain[0] == '\0') {
 		smtp_reply_set(
 		    reply, 550, "5.1.3", "a recipient needs a domain");

@@ -761,6 +761,15 @@ log_rest(const struct lane *l, const char *what, const struct backoff *b)
 	log_end(&line);
 }
 
+/* A rest need not be longer than the longest wait of the lane's own schedule. */
+static int64_t
+longest_rest(const struct lane *l, int64_t pause)
+{
+	int64_t longest = (int64_t)l->shape.retry[l->shape.nretry - 1] * 1000;
+
+	return pause < longest ? pause : longest;
+}
+
 /* Trouble whose radius is wider than a message: somebody rests. */
 static void
 push_back(struct session *s, const struct verdict *v, const struct outcome *why)
@@ -776,7 +785,8 @@ push_back(struct session *s, const struct verdict *v, const struct outcome *why)
 		log_rest(l, "destination_rests", &s->dest->backoff);
 	} else if (l->sessions <= 1 || v->pause > 0) {
 		/* While others of the lane talk, one that fails is no verdict on the lane. */
-		backoff_fail(&l->backoff, &l->shape, v->pause, 0, why->text);
+		backoff_fail(&l->backoff, &l->shape, longest_rest(l, v->pause),
+		    0, why->text);
 		log_rest(l, "lane_rests", &l->backoff);
 	}
 }

@@ -35,6 +35,9 @@ path_carries(
 {
 	if (kind != PATH_SES)
 		return true;
+	if (r->message->from[0] == '\0')
+		return refuse(why, "5.1.7",
+		    "a ses path cannot carry the null reverse-path");
 	if (r->irregular)
 		return refuse(why, "5.1.3",
 		    "the local part breaks RFC 5321 and a ses path cannot "

@@ -21,6 +21,8 @@ struct path_class {
 	/* Looks up the hosts to call for the session's destination. */
 	struct mx_lookup *(*lookup)(struct session *, struct resolver *,
 	    void (*done)(void *arg, const struct mx_result *), void *arg);
+	/* The name to verify and to log whatever address was dialled; NULL: as looked up. */
+	const char *(*endpoint)(const struct session *);
 	/* Fills in everything but the targets. */
 	void (*terms)(const struct session *, struct smtp_client_config *);
 	/*

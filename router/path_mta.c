@@ -28,6 +28,13 @@ mta_lookup(struct session *s, struct resolver *resolver,
 	return mx_lookup_host(resolver, path->relay_host, &policy, done, arg);
 }
 
+static const char *
+mta_endpoint(const struct session *s)
+{
+	(void)s;
+	return NULL;
+}
+
 static void
 mta_terms(const struct session *s, struct smtp_client_config *c)
 {
@@ -95,6 +102,7 @@ mta_content(const struct session *s, const struct delivery *d,
 
 const struct path_class path_mta = {
 	.lookup = mta_lookup,
+	.endpoint = mta_endpoint,
 	.terms = mta_terms,
 	.content = mta_content,
 };

@@ -39,6 +39,19 @@ choose_source(const struct config_pool *pool, const char *sender,
 	return intern(pool->sources[h % pool->nsources]->name);
 }
 
+/*
+ * SES takes no null reverse-path, so a notice goes by the first mta path there is, whatever the rule
+ * says; without one it keeps the rule's, and path_carries refuses it.
+ */
+static const struct config_path *
+path_for_notice(const struct config *c, const struct config_path *path)
+{
+	for (size_t i = 0; i < c->npaths; i++)
+		if (c->paths[i].kind == PATH_MTA)
+			return &c->paths[i];
+	return path;
+}
+
 void
 route_decide(const struct config *c, const struct message *m,
     const struct recipient *r, struct route *out)
@@ -58,8 +71,12 @@ route_decide(const struct config *c, const struct message *m,
 	ruleset_decide(c->rules, &q, &d);
 	path = config_path_find(c, d.path);
 	assert(path != NULL); /* config_load has checked every path a rule names */
+	if (m->from[0] == '\0' && path->kind == PATH_SES) {
+		path = path_for_notice(c, path);
+		d.pool = NULL;
+	}
 	*out = (struct route){
-		.path = intern(d.path),
+		.path = intern(path->name),
 		.pool = "",
 		.source = "",
 		.carrier = d.carrier != NULL ? intern(d.carrier) : "",

@@ -190,7 +190,7 @@ take_report(struct job *j, const struct delivery *d, const struct outcome *o,
 {
 	j->outcome = *o;
 	j->reason = v->reason;
-	j->status = classify_status(o, v);
+	j->status = classify_status(&j->outcome, v);
 	j->s.outcome = &j->outcome;
 	j->s.reason = v->reason;
 	j->queued = j->s.at - j->r->message->received;
@@ -258,10 +258,25 @@ next_due(const struct rules_shape *shape, const struct recipient *r,
 
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) ==
 	    sizeof(random))
-		wait += wait / 10 * (int64_t)(random % 2001 - 1000) / 1000;
+		wait += wait / 10 * ((int64_t)(random % 2001) - 1000) / 1000;
 	if (now + wait > r->expires && r->expires > now)
 		return r->expires;
 	return now + wait;
+}
+
+/* The reply as the peer said it, for the listing and for a later notice. */
+static void
+remember_last(struct recipient *r, const struct outcome *o)
+{
+	struct str s = STR_INIT;
+
+	if (o->code != 0)
+		str_addf(&s, "%d ", o->code);
+	if (o->enhanced[0] != '\0')
+		str_addf(&s, "%s ", o->enhanced);
+	str_adds(&s, o->text);
+	recipient_set_last(r, s.data);
+	str_release(&s);
 }
 
 static void
@@ -277,7 +292,7 @@ settle_again(struct job *j)
 		j->s.event = EVENT_UNREAD;
 	}
 	j->event = j->outcome.unread ? "unread" : "deferred";
-	recipient_set_last(r, j->outcome.text);
+	remember_last(r, &j->outcome);
 	j->s.last = r->last;
 	j->s.unread = r->unread;
 	if (r->expires <= j->s.at) {

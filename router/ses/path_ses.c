@@ -31,6 +31,12 @@ ses_lookup(struct session *s, struct resolver *resolver,
 	    &policy, done, arg);
 }
 
+static const char *
+ses_endpoint(const struct session *s)
+{
+	return s->path->host;
+}
+
 static void
 ses_terms(const struct session *s, struct smtp_client_config *c)
 {
@@ -93,6 +99,7 @@ ses_content(const struct session *s, const struct delivery *d,
 
 const struct path_class path_ses = {
 	.lookup = ses_lookup,
+	.endpoint = ses_endpoint,
 	.terms = ses_terms,
 	.content = ses_content,
 };
