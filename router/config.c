@@ -57,22 +57,39 @@ config_new(const char *file)
 	return cfg;
 }
 
+/* Takes over raw. */
+static struct config *
+finish(struct raw_config *raw, enum config_part part, struct str *report)
+{
+	struct config *cfg = config_new(raw->files[0]);
+	bool good;
+
+	config_build(raw, cfg, part);
+	config_check(raw, cfg, part);
+	good = raw->nproblems == 0 && raw->rules_report == NULL;
+	config_raw_report(raw, report);
+	config_raw_clear(raw);
+	if (!good)
+		config_unref(&cfg);
+	return cfg;
+}
+
 struct config *
 config_load_part(const char *file, enum config_part part, struct str *report)
 {
 	struct raw_config raw = { 0 };
-	struct config *cfg = config_new(file);
-	bool good;
 
 	config_read(&raw, file);
-	config_build(&raw, cfg, part);
-	config_check(&raw, cfg, part);
-	good = raw.nproblems == 0 && raw.rules_report == NULL;
-	config_raw_report(&raw, report);
-	config_raw_clear(&raw);
-	if (!good)
-		config_unref(&cfg);
-	return cfg;
+	return finish(&raw, part, report);
+}
+
+struct config *
+config_parse(const char *name, const char *text, size_t len, struct str *report)
+{
+	struct raw_config raw = { 0 };
+
+	config_read_text(&raw, name, text, len);
+	return finish(&raw, CONFIG_SETTINGS, report);
 }
 
 struct config *

@@ -16,6 +16,7 @@
 #include "mta/base/alloc.h"
 #include "mta/dkim.h"
 #include "mta/tls.h"
+#include "router/private_file.h"
 #include "rules/report.h"
 
 #define SECRET_MAX 1024
@@ -23,32 +24,35 @@
 /* -- words -------------------------------------------------------------------
  */
 
+static void
+report_word(struct raw_config *raw, const struct raw_entry *entry,
+    const char *const *names, size_t n)
+{
+	const char *near = rules_suggest(entry->value, names, n);
+	struct str known = STR_INIT;
+
+	for (size_t i = 0; near == NULL && i < n; i++)
+		str_addf(&known, "%s%s", i == 0 ? "" : ", ", names[i]);
+	config_problem(raw, entry->at, "%s: unknown value '%s', %s%s%s",
+	    entry->key->name, entry->value,
+	    near ? "did you mean '" : "expected one of ",
+	    near ? near : known.data, near ? "'?" : "");
+	str_release(&known);
+}
+
 /* The index of the section's word among names, `fallback` when not given. */
 static int
 word_index(struct raw_config *raw, const struct raw_section *s, const char *key,
     const char *const *names, size_t n, int fallback)
 {
 	const struct raw_entry *entry = raw_find(s, key);
-	struct str known = STR_INIT;
-	const char *near;
 
 	if (entry == NULL)
 		return fallback;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (strcmp(entry->value, names[i]) == 0)
 			return (int)i;
-		str_addf(&known, "%s%s", i == 0 ? "" : ", ", names[i]);
-	}
-	near = rules_suggest(entry->value, names, n);
-	if (near != NULL)
-		config_problem(raw, entry->at,
-		    "%s: unknown value '%s', did you mean '%s'?", key,
-		    entry->value, near);
-	else
-		config_problem(raw, entry->at,
-		    "%s: unknown value '%s', expected one of %s", key,
-		    entry->value, known.data);
-	str_release(&known);
+	report_word(raw, entry, names, n);
 	return fallback;
 }
 
@@ -167,26 +171,13 @@ listener_certificate(struct raw_config *raw, const struct raw_section *s,
 }
 
 static void
-build_listener(struct raw_config *raw, const struct raw_section *s,
-    struct config *cfg, struct config_listener *l, enum config_part part)
+listener_tls_kind(struct raw_config *raw, const struct raw_section *s,
+    struct config_listener *l, enum config_part part)
 {
-	bool submission;
-	int tls;
-
-	l->name = xstrdup(s->title);
-	l->line = s->at.line;
-	l->kind = (enum listener_kind)WORD_INDEX(
-	    raw, s, "type", listener_types, LISTENER_SUBMISSION);
-	submission = l->kind == LISTENER_SUBMISSION;
-	if (l->kind == LISTENER_INBOUND)
-		l->add_missing_headers = false;
-	config_store(raw, s, l);
-	l->smtp.hostname = cfg->hostname;
-	l->smtp.offer_auth = l->smtp.require_auth = submission;
-	listener_address(raw, s, l);
-	listener_networks(raw, s, l);
-	tls = WORD_INDEX(raw, s, "tls", listener_tls,
+	bool submission = l->kind == LISTENER_SUBMISSION;
+	int tls = WORD_INDEX(raw, s, "tls", listener_tls,
 	    submission ? LISTENER_TLS_START : LISTENER_TLS_NONE);
+
 	l->smtp.implicit_tls = tls == LISTENER_TLS_IMPLICIT;
 	if (tls != LISTENER_TLS_NONE)
 		listener_certificate(raw, s, l, part);
@@ -194,9 +185,46 @@ build_listener(struct raw_config *raw, const struct raw_section *s,
 		config_problem(raw, raw_find(s, "tls")->at,
 		    "listener '%s' of type submission cannot do without TLS",
 		    s->title);
+}
+
+/* What follows from the type; keys of the section may change it after this. */
+static void
+listener_kind(struct raw_config *raw, const struct raw_section *s,
+    const struct config *cfg, struct config_listener *l)
+{
+	bool submission = l->kind == LISTENER_SUBMISSION;
+
+	if (l->kind == LISTENER_INBOUND)
+		l->add_missing_headers = false;
+	l->smtp.offer_auth = l->smtp.require_auth = submission;
 	if (submission && cfg->users_file == NULL)
 		config_problem(raw, s->at,
 		    "listener '%s' of type submission needs 'users'", s->title);
+	listener_networks(raw, s, l);
+}
+
+static void
+build_listener(struct raw_config *raw, const struct raw_section *s,
+    struct config *cfg, struct config_listener *l, enum config_part part)
+{
+	size_t seen = raw->nproblems;
+
+	l->name = xstrdup(s->title);
+	l->line = s->at.line;
+	if (raw_find(s, "type") == NULL)
+		config_problem(raw, s->at,
+		    "listener '%s' has no type: submission, relay or inbound",
+		    s->title);
+	else
+		l->kind = (enum listener_kind)WORD_INDEX(
+		    raw, s, "type", listener_types, LISTENER_SUBMISSION);
+	if (raw->nproblems == seen) {
+		listener_kind(raw, s, cfg, l);
+		listener_tls_kind(raw, s, l, part);
+	}
+	config_store(raw, s, l);
+	l->smtp.hostname = cfg->hostname;
+	listener_address(raw, s, l);
 }
 
 /* -- sources and pools
@@ -380,25 +408,24 @@ read_secret(struct raw_config *raw, const struct raw_entry *entry,
 {
 	char *file = config_path_relative(entry->at.file, entry->value);
 	struct err e = ERR_INIT;
-	char buf[SECRET_MAX];
-	FILE *fp = NULL;
+	char buf[SECRET_MAX] = "";
+	struct stat st;
+	FILE *fp = private_file_open(file, &st, &e);
 
-	if (tls_check_key_file(file, &e) != 0)
+	if (fp == NULL) {
 		config_problem(raw, entry->at, "password-file: %s", e.text);
-	else if ((fp = fopen(file, "re")) == NULL ||
-		 fgets(buf, sizeof(buf), fp) == NULL)
-		config_problem(
-		    raw, entry->at, "password-file: '%s' is empty", file);
-	else {
-		buf[strcspn(buf, "\r\n")] = '\0';
-		secret->value = xstrdup(buf);
-		explicit_bzero(buf, sizeof(buf));
-		if (*secret->value == '\0')
+	} else {
+		/* Unbuffered, so that no copy of it is left in the heap. */
+		setvbuf(fp, NULL, _IONBF, 0);
+		if (fgets(buf, sizeof(buf), fp) != NULL)
+			buf[strcspn(buf, "\r\n")] = '\0';
+		if (*buf == '\0')
 			config_problem(raw, entry->at,
 			    "password-file: first line of '%s' is empty", file);
-	}
-	if (fp != NULL)
+		secret->value = xstrdup(buf);
+		explicit_bzero(buf, sizeof(buf));
 		fclose(fp);
+	}
 	free(file);
 }
 

@@ -151,6 +151,8 @@ bool config_value_name(const char *);                          /* what a section
 void config_build(struct raw_config *, struct config *, enum config_part);
 void config_check(struct raw_config *, struct config *, enum config_part);
 const struct config_listener *config_listener_defaults(void);
+/* CONFIG_SETTINGS from memory; touches no file. NULL when anything is wrong. */
+struct config *config_parse(const char *name, const char *text, size_t len, struct str *report);
 /* An array of one more element, zeroed; sets *n. */
 void *config_grow(void *array, size_t *n, size_t size);
 

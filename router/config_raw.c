@@ -20,6 +20,10 @@ config_problem(
 	va_start(ap, fmt);
 	str_vaddf(&text, fmt, ap);
 	va_end(ap);
+	/* Escapes in a string can make any byte of a value that is quoted. */
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
+			text.data[i] = '?';
 	raw->problems =
 	    config_grow(raw->problems, &raw->nproblems, sizeof(*raw->problems));
 	raw->problems[raw->nproblems - 1] = (struct config_problem){

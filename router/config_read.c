@@ -34,8 +34,6 @@ struct reader {
 	size_t nmarks, closed; /* sections begun, ended so far */
 	struct raw_section *sections;
 	size_t nsections;
-	struct raw_entry *includes;
-	size_t nincludes;
 	int failed_line; /* of the first error; 0: none */
 	char *failed;
 	char *unknown;		      /* name of the key it did not know */
@@ -64,6 +62,9 @@ section_kind(cfg_t *cfg)
 
 	return config_kind_find(root ? "" : cfg_name(cfg));
 }
+
+static void on_error(cfg_t *, const char *fmt, va_list)
+    __attribute__((format(printf, 2, 0)));
 
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
@@ -131,24 +132,6 @@ on_section_end(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
-static int
-on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
-{
-	struct raw_entry *entry;
-
-	(void)opt;
-	if (argc != 1) {
-		cfg_error(cfg, "include takes one file name");
-		return -1;
-	}
-	reader->includes =
-	    config_grow(reader->includes, &reader->nincludes, sizeof(*entry));
-	entry = &reader->includes[reader->nincludes - 1];
-	entry->at = (struct config_place){ reader->file, cfg->line };
-	entry->value = xstrdup(argv[0]);
-	return 0;
-}
-
 /* -- the schema as libconfuse wants it ----------------------------------------
  */
 
@@ -173,12 +156,11 @@ static cfg_t *
 schema_new(void)
 {
 	cfg_opt_t *root = NULL, *sub[32] = { NULL };
-	cfg_opt_t end = CFG_END(), include = CFG_FUNC("include", on_include);
+	cfg_opt_t end = CFG_END();
 	size_t n;
 	cfg_t *cfg;
 
-	root =
-	    xcalloc(config_kinds[0].nkeys + config_nkinds + 1, sizeof(*root));
+	root = xcalloc(config_kinds[0].nkeys + config_nkinds, sizeof(*root));
 	n = add_keys(root, &config_kinds[0]);
 	for (size_t i = 1; i < config_nkinds; i++) {
 		const struct config_kind *kind = &config_kinds[i];
@@ -189,7 +171,6 @@ schema_new(void)
 		root[n] = (cfg_opt_t)CFG_SEC(kind->name, sub[i], flags);
 		root[n++].validcb = on_section_end;
 	}
-	root[n++] = include;
 	root[n] = end;
 	cfg = cfg_init(root, CFGF_NONE);
 	for (size_t i = 1; i < config_nkinds; i++)
@@ -218,12 +199,9 @@ reader_reset(struct reader *r)
 {
 	for (size_t i = 0; i < r->nsections; i++)
 		section_clear(&r->sections[i]);
-	for (size_t i = 0; i < r->nincludes; i++)
-		free(r->includes[i].value);
 	for (size_t i = 0; i < r->nmarks; i++)
 		free(r->marks[i].title);
 	free(r->sections);
-	free(r->includes);
 	free(r->marks);
 	free(r->failed);
 	free(r->unknown);
@@ -362,12 +340,22 @@ slurp(const char *file, size_t *len, struct err *e)
 	return NULL;
 }
 
+/* The index-th include of the file whose first section this is. */
+static const struct raw_entry *
+included(const struct raw_config *raw, size_t first, size_t index)
+{
+	if (first >= raw->nsections)
+		return NULL; /* it could not be read */
+	return raw_find_nth(&raw->sections[first], "include", index);
+}
+
 static void
 read_file(struct raw_config *raw, const char *name, struct config_place from)
 {
 	struct reader r = { .raw = raw };
+	const struct raw_entry *entry;
+	size_t len, first = raw->nsections;
 	struct err e = ERR_INIT;
-	size_t len;
 
 	if (raw->nfiles >= CONFIG_INCLUDES_MAX) {
 		config_problem(raw, from, "too many included files");
@@ -384,13 +372,14 @@ read_file(struct raw_config *raw, const char *name, struct config_place from)
 	read_text(&r, len);
 	free(r.text);
 	r.text = NULL;
-	for (size_t i = 0; i < r.nincludes; i++) {
-		char *path = config_path_relative(name, r.includes[i].value);
+	reader_reset(&r);
+	for (size_t i = 0; (entry = included(raw, first, i)) != NULL; i++) {
+		char *path = config_path_relative(name, entry->value);
+		struct config_place at = entry->at;
 
-		read_file(raw, path, r.includes[i].at);
+		read_file(raw, path, at); /* entry may have moved after this */
 		free(path);
 	}
-	reader_reset(&r);
 }
 
 /* What stands outside of sections in included files joins the first section. */
@@ -443,13 +432,13 @@ config_read_text(
     struct raw_config *raw, const char *name, const char *text, size_t len)
 {
 	struct reader r = { .raw = raw };
+	const struct raw_entry *entry;
 
 	r.file = add_file(raw, name);
 	r.text = xstrndup(text, len);
 	read_text(&r, len);
-	for (size_t i = 0; i < r.nincludes; i++)
-		config_problem(
-		    raw, r.includes[i].at, "include is not possible here");
+	if ((entry = included(raw, 0, 0)) != NULL)
+		config_problem(raw, entry->at, "include is not possible here");
 	free(r.text);
 	r.text = NULL;
 	reader_reset(&r);

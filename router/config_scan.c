@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "mta/base/alloc.h"
+#include "mta/smtp/utf8.h"
 
 /* The end of a quoted string, at its closing quote; NULL when its line ends
  * first. */
@@ -60,16 +61,23 @@ is_comment(const char *p)
 	return p[0] == '#' || (p[0] == '/' && (p[1] == '/' || p[1] == '*'));
 }
 
+/* Line by line, to be able to say where. */
 static int
 check_bytes(const char *text, size_t len, int *line, struct err *e)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	for (size_t i = 0, begin = 0; i <= len; i++) {
+		unsigned char c = i < len ? (unsigned char)text[i] : '\n';
+		bool beyond;
 
-		if (c == '\n')
-			(*line)++;
-		else if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f)
+		if ((c < ' ' && strchr("\t\r\n", c) == NULL) || c == '\0' ||
+		    c == 0x7f)
 			return err_set(e, "control character in the file");
+		if (c != '\n')
+			continue;
+		if (!utf8_check(text + begin, i - begin, &beyond))
+			return err_set(e, "text that is not UTF-8");
+		begin = i + 1;
+		(*line)++;
 	}
 	return 0;
 }

@@ -39,6 +39,7 @@ static const struct config_key root_keys[] = {
 	{ "admin-socket", CONFIG_FILE, ROOT(admin_socket), 0, 0, false },
 	{ "io-threads", CONFIG_UINT, ROOT(io_threads), 0, 64, false },
 	WORD("log-level"),
+	WORDS("include"),
 };
 
 /* What a listener asks of its clients: in `limits` for all of them, and in a

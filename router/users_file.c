@@ -17,7 +17,7 @@
 
 #include "mta/base/alloc.h"
 #include "mta/base/str.h"
-#include "mta/tls.h"
+#include "router/private_file.h"
 #include "router/users.h"
 #include "router/users_int.h"
 
@@ -120,24 +120,19 @@ user_table_read(struct user_table *t, const char *file, struct err *e)
 {
 	struct stat st;
 	FILE *fp;
-	int rc = 0;
+	int rc;
 
 	*t = (struct user_table){ .mode = USERS_MODE };
-	/* The same rule as for private keys: what it gives away is as good. */
-	if (tls_check_key_file(file, e) != 0)
+	if ((fp = private_file_open(file, &st, e)) == NULL)
 		return -1;
-	if ((fp = fopen(file, "re")) == NULL || fstat(fileno(fp), &st) != 0)
-		rc = err_sys(e, "cannot open '%s'", file);
-	else
-		rc = read_lines(t, file, fp, e);
+	rc = read_lines(t, file, fp, e);
 	if (rc == 0) {
 		t->mode = st.st_mode & 07777;
 		if (t->n > 0)
 			qsort(t->users, t->n, sizeof(*t->users), by_name);
 		rc = check_twice(t, file, e);
 	}
-	if (fp != NULL)
-		fclose(fp);
+	fclose(fp);
 	if (rc != 0)
 		user_table_clear(t);
 	return rc;

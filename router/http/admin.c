@@ -20,6 +20,7 @@
 
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
+#include "mta/smtp/utf8.h"
 #include "router/config.h"
 #include "router/http/admin_int.h"
 
@@ -136,22 +137,15 @@ admin_error(struct admin_request *r, int status, const char *fmt, ...)
 
 /* Length of the well-formed UTF-8 sequence at p (RFC 3629); 0: none. */
 static size_t
-utf8_length(const unsigned char *p)
+utf8_length(const char *p)
 {
-	size_t len = *p < 0x80	 ? 1
-		     : *p < 0xc2 ? 0
-		     : *p < 0xe0 ? 2
-		     : *p < 0xf0 ? 3
-		     : *p < 0xf5 ? 4
-				 : 0;
+	size_t most = strnlen(p, 4);
+	bool beyond;
 
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
+	for (size_t len = 1; len <= most; len++)
+		if (utf8_check(p, len, &beyond))
+			return len;
+	return 0;
 }
 
 void
@@ -162,7 +156,7 @@ admin_put(json_t *object, const char *key, const char *text)
 	struct str clean = STR_INIT;
 
 	for (; value == NULL && *from != '\0';) {
-		size_t len = utf8_length((const unsigned char *)from);
+		size_t len = utf8_length(from);
 
 		str_add(&clean, len ? from : "?", len ? len : 1);
 		from += len ? len : 1;
@@ -258,16 +252,20 @@ find_route(const char *path, enum evhttp_cmd_type method, bool *exists)
 	return NULL;
 }
 
+/* Nothing is an empty object, what is no JSON null. */
 static json_t *
 read_body(struct evhttp_request *http)
 {
 	struct evbuffer *in = evhttp_request_get_input_buffer(http);
 	size_t len = evbuffer_get_length(in);
 
+	json_t *body;
+
 	if (len == 0)
 		return json_object();
-	return json_loadb((const char *)evbuffer_pullup(in, -1), len,
+	body = json_loadb((const char *)evbuffer_pullup(in, -1), len,
 	    JSON_REJECT_DUPLICATES, NULL);
+	return body ? body : json_null();
 }
 
 static void
@@ -296,10 +294,11 @@ on_request(struct evhttp_request *http, void *arg)
 		return;
 	}
 	r->rest = path + strlen(route->path);
+	if (route->method == EVHTTP_REQ_POST)
+		r->body = read_body(http);
 	if (query != NULL && evhttp_parse_query_str(query, &r->args) != 0)
 		admin_error(r, 400, "cannot read the query string");
-	else if (route->method == EVHTTP_REQ_POST &&
-		 !json_is_object(r->body = read_body(http)))
+	else if (r->body != NULL && !json_is_object(r->body))
 		admin_error(r, 400, "the body is no JSON object");
 	else
 		route->handle(r);

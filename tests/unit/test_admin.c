@@ -1,0 +1,587 @@
+/*
+ * test_admin.c - the admin API over its socket, with a core and store that are
+ * played by this file: answers, refusals, and clients that misbehave.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mta/base/alloc.h"
+#include "mta/base/str.h"
+#include "router/config.h"
+#include "router/core.h"
+#include "router/http/admin.h"
+
+static char folder[] = "/tmp/oiwake-admin-XXXXXX";
+#define SOCKET "sock"
+
+/* -- the core and the store, as far as the admin API asks them
+ * ------------------------ */
+
+struct core {
+	struct event_base *base;
+	struct inbox *inbox;
+	struct config *config;
+	struct store_query *held; /* a query that is not answered yet */
+	bool hold, broken_settings;
+	char edited[128];
+};
+
+static struct core core;
+
+struct config *
+core_config(struct core *c)
+{
+	return config_ref(c->config);
+}
+
+struct store *
+core_store(struct core *c)
+{
+	return (struct store *)(void *)c;
+}
+
+struct inbox *
+core_inbox(struct core *c)
+{
+	return c->inbox;
+}
+
+int
+core_reload(struct core *c, struct str *report)
+{
+	str_adds(report,
+	    c->broken_settings ? "t.conf:1: it is wrong\n" : "2 rules\n");
+	return c->broken_settings ? -1 : 0;
+}
+
+void
+core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
+    void (*done)(void *arg, int64_t changed, const char *why), void *arg)
+{
+	snprintf(c->edited, sizeof(c->edited), "%s %d %s|%s|%s|%s|%s",
+	    delete ? "delete" : "retry", f->index, f->to, f->domain, f->sender,
+	    f->path, f->carrier);
+	if (strcmp(f->domain, "refused.jp") == 0)
+		done(arg, -1, "the store is full");
+	else
+		done(arg, 7, NULL);
+}
+
+void
+core_each_lane(
+    struct core *c, void (*each)(void *arg, const struct lane_row *), void *arg)
+{
+	struct lane_row row = { .path = "mta",
+		.source = "tokyo1",
+		.group = "docomo",
+		.state = "waiting: 421 too many",
+		.waiting = 3 };
+
+	(void)c;
+	each(arg, &row);
+}
+
+void
+core_totals(struct core *c, struct core_totals *t)
+{
+	(void)c;
+	*t = (struct core_totals){ .in_memory = 4 };
+}
+
+static void
+query_back(struct task *task)
+{
+	struct store_query *q = container_of(task, struct store_query, task);
+
+	q->done(q);
+}
+
+static void *
+query_thread(void *arg)
+{
+	struct store_query *q = arg;
+
+	q->run(q, NULL);
+	q->task.run = query_back;
+	inbox_post(q->reply_to, &q->task);
+	return NULL;
+}
+
+static void
+query_start(struct store_query *q)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, query_thread, q), 0);
+	pthread_detach(thread);
+}
+
+void
+store_query(struct store *store, struct store_query *q)
+{
+	(void)store;
+	if (core.hold)
+		__atomic_store_n(&core.held, q, __ATOMIC_RELEASE);
+	else
+		query_start(q);
+}
+
+void
+store_read_counters(struct store_reader *reader,
+    void (*each)(void *arg, const struct counter_row *), void *arg)
+{
+	struct counter_row row = { .path = "mta",
+		.carrier = "docomo",
+		.group = "docomo",
+		.sender = "a\xff.jp",
+		.source = "s",
+		.rule = "r" };
+
+	(void)reader;
+	row.n[COUNT_ACCEPTED] = 3;
+	row.n[COUNT_SENT] = row.n[COUNT_DELIVERED] = 1;
+	row.n[COUNT_BOUNCED] = 1;
+	each(arg, &row);
+}
+
+size_t
+store_read_queue(struct store_reader *reader, const struct queue_filter *f,
+    void (*each)(void *arg, const struct queue_row *), void *arg)
+{
+	struct message *m = message_new(5);
+	struct recipient *r = recipient_new(m, 2, "a@docomo.ne.jp");
+	struct queue_row row = { .recipient = r, .state = RCPT_WAITING };
+
+	(void)reader;
+	recipient_set_last(r, "421 busy \xe3\x81");
+	r->route = (struct route){ "mta", "p", "", "docomo", "docomo", "r",
+		"0123", "" };
+	if (f->message == 0 || f->message == 5)
+		each(arg, &row);
+	recipient_free(&r);
+	message_unref(&m);
+	return 1;
+}
+
+uint64_t
+store_read_queue_size(struct store_reader *reader)
+{
+	(void)reader;
+	return 1000000;
+}
+
+size_t
+store_read_events(struct store_reader *reader, int64_t message, int64_t after,
+    size_t limit, void (*each)(void *arg, const struct event_row *), void *arg)
+{
+	struct event_row row = { .at = 1,
+		.message = 5,
+		.index = 2,
+		.type = EVENT_DELAY,
+		.recipient = "a@docomo.ne.jp",
+		.text = "busy" };
+
+	(void)reader;
+	(void)after;
+	(void)limit;
+	if (message == 5) {
+		each(arg, &row);
+		row.index = 3;
+		each(arg, &row);
+	}
+	return 0;
+}
+
+/* -- a client, in a thread of its own
+ * -------------------------------------------------- */
+
+struct exchange {
+	const char *request;
+	int status;
+	struct str answer; /* body */
+};
+
+static int
+client_connect(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = SOCKET };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0)
+		abort();
+	return fd;
+}
+
+static void
+stop_loop(struct task *task)
+{
+	event_base_loopbreak(core.base);
+	free(task);
+}
+
+static void
+client_ended(void)
+{
+	struct task *task = xcalloc(1, sizeof(*task));
+
+	task->run = stop_loop;
+	inbox_post(core.inbox, task);
+}
+
+static void *
+client(void *arg)
+{
+	struct exchange *x = arg;
+	struct str all = STR_INIT;
+	char buf[4096];
+	const char *body;
+	ssize_t n;
+	int fd = client_connect();
+
+	if (send(fd, x->request, strlen(x->request), MSG_NOSIGNAL) < 0)
+		abort();
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		str_add(&all, buf, (size_t)n);
+	close(fd);
+	sscanf(all.data, "HTTP/1.%*d %d", &x->status);
+	body = strstr(all.data, "\r\n\r\n");
+	str_adds(&x->answer, body ? body + 4 : "");
+	str_release(&all);
+	client_ended();
+	return NULL;
+}
+
+static void
+run_client(void *(*run)(void *), void *arg)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+	event_base_loop(core.base, EVLOOP_NO_EXIT_ON_EMPTY);
+	pthread_join(thread, NULL);
+}
+
+/* The answer's body, to be released; the status must be this one. */
+static json_t *
+http(int status, const char *method, const char *path, const char *body)
+{
+	struct exchange x = { .answer = STR_INIT };
+	struct str request = STR_INIT;
+	json_t *answer;
+
+	str_addf(&request,
+	    "%s %s HTTP/1.1\r\nHost: oiwake\r\nConnection: close\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    method, path, strlen(body), body);
+	x.request = request.data;
+	run_client(client, &x);
+	if (x.status != status)
+		fail_msg("%s %s: %d %s", method, path, x.status, x.answer.data);
+	answer = json_loads(x.answer.data, 0, NULL);
+	str_release(&x.answer);
+	str_release(&request);
+	return answer;
+}
+
+static const char *
+text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+/* -- tests
+ * -----------------------------------------------------------------------------
+ */
+
+static int
+set_up(void **state)
+{
+	struct str report = STR_INIT;
+	FILE *fp;
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
+	evthread_use_pthreads();
+	if (mkdtemp(folder) == NULL || chdir(folder) != 0)
+		return -1;
+	fp = fopen("t.conf", "w");
+	fputs("hostname = a.jp\nlistener r { type = relay\n"
+	      "address = \"127.0.0.1:0\" networks = { 127.0.0.0/8 } }\n",
+	    fp);
+	fclose(fp);
+	core.config = config_load_part("t.conf", CONFIG_SETTINGS, &report);
+	str_release(&report);
+	core.base = event_base_new();
+	core.inbox = inbox_new(core.base);
+	return core.config ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	config_unref(&core.config);
+	inbox_free(&core.inbox);
+	event_base_free(core.base);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static int
+serve(void **state)
+{
+	struct err e = ERR_INIT;
+
+	core.hold = core.broken_settings = false;
+	*state = admin_new(core.base, &core, SOCKET, &e);
+	return *state ? 0 : -1;
+}
+
+static int
+unserve(void **state)
+{
+	struct admin *admin = *state;
+
+	admin_free(&admin);
+	return access(SOCKET, F_OK) == 0 ? -1 : 0; /* it is removed */
+}
+
+static void
+answers(void **state)
+{
+	json_t *a, *row;
+
+	(void)state;
+	a = http(200, "GET", "/v1/status", "");
+	assert_int_equal(
+	    json_integer_value(json_object_get(a, "queued")), 1000000);
+	assert_int_equal(json_array_size(json_object_get(a, "lanes")), 1);
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/stats?by=path,sender", "");
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_string_equal(text(row, "sender"), "a?.jp");
+	assert_null(json_object_get(row, "carrier"));
+	assert_int_equal(json_integer_value(json_object_get(row, "queued")), 1);
+	assert_true(
+	    json_real_value(json_object_get(row, "delivery_rate")) == 0.5);
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/queue?limit=5&to=a%40b.jp", "");
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_string_equal(text(row, "id"), "0000000000005.2");
+	assert_string_equal(text(row, "last"), "421 busy ??");
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/queue/0000000000005", "");
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_string_equal(text(json_object_get(row, "lane"), "state"),
+	    "waiting: 421 too many");
+	assert_int_equal(json_array_size(json_object_get(a, "events")), 2);
+	json_decref(a);
+	a = http(200, "GET", "/v1/queue/0000000000005.2", "");
+	assert_int_equal(json_array_size(json_object_get(a, "events")), 1);
+	json_decref(a);
+}
+
+static void
+edits_and_reload(void **state)
+{
+	json_t *a;
+
+	(void)state;
+	a = http(200, "POST", "/v1/queue/retry", "{\"domain\":\"a.jp\"}");
+	assert_int_equal(json_integer_value(json_object_get(a, "changed")), 7);
+	assert_string_equal(core.edited, "retry -1 |a.jp|||");
+	json_decref(a);
+	json_decref(http(200, "POST", "/v1/queue/delete", "{\"all\":true}"));
+	assert_string_equal(core.edited, "delete -1 ||||");
+	json_decref(http(
+	    200, "POST", "/v1/queue/delete", "{\"id\":\"0000000000005.2\"}"));
+	assert_string_equal(core.edited, "delete 2 ||||");
+	a = http(500, "POST", "/v1/queue/retry", "{\"domain\":\"refused.jp\"}");
+	assert_string_equal(text(a, "error"), "the store is full");
+	json_decref(a);
+	a = http(200, "POST", "/v1/reload", "");
+	assert_string_equal(text(a, "report"), "2 rules\n");
+	json_decref(a);
+	core.broken_settings = true;
+	a = http(409, "POST", "/v1/reload", "{}");
+	assert_string_equal(text(a, "error"), "t.conf:1: it is wrong\n");
+	json_decref(a);
+}
+
+static void
+refusals(void **state)
+{
+	static const struct {
+		int status;
+		const char *method, *path, *body;
+	} cases[] = {
+		{ 404, "GET", "/", "" },
+		{ 404, "GET", "/v1/queue/", "" },
+		{ 404, "GET", "/v1/queue/0000000000006", "" },
+		{ 405, "POST", "/v1/stats", "" },
+		{ 405, "GET", "/v1/reload", "" },
+		{ 405, "PUT", "/v1/status", "" },
+		{ 405, "DELETE", "/v1/queue", "" },
+		{ 400, "GET", "/v1/stats?by=path,foo", "" },
+		{ 400, "GET", "/v1/queue?limit=0", "" },
+		{ 400, "GET", "/v1/queue?limit=10001", "" },
+		{ 400, "GET", "/v1/queue?limit=-1", "" },
+		{ 400, "GET", "/v1/queue/..%2f", "" },
+		{ 400, "GET", "/v1/queue/0000000000005.x", "" },
+		{ 400, "POST", "/v1/queue/retry", "" },
+		{ 400, "POST", "/v1/queue/retry", "{}" },
+		{ 400, "POST", "/v1/queue/retry", "[]" },
+		{ 400, "POST", "/v1/queue/retry", "{\"to\":1}" },
+		{ 400, "POST", "/v1/queue/retry", "{\"to\":\"\"}" },
+		{ 400, "POST", "/v1/queue/retry", "{\"foo\":\"a\"}" },
+		{ 400, "POST", "/v1/queue/delete", "{\"all\":false}" },
+		{ 400, "POST", "/v1/queue/delete",
+		    "{\"all\":true,\"to\":\"a@b.jp\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *a = http(cases[i].status, cases[i].method,
+		    cases[i].path, cases[i].body);
+
+		assert_true(*text(a, "error") != '\0');
+		json_decref(a);
+	}
+}
+
+static void
+too_large(void **state)
+{
+	char *long_text = xmalloc(100001);
+	struct exchange x = { .answer = STR_INIT };
+	struct str request = STR_INIT;
+
+	(void)state;
+	memset(long_text, 'a', 100000);
+	long_text[100000] = '\0';
+	http(413, "POST", "/v1/reload", long_text);
+	str_addf(
+	    &request, "GET /v1/status HTTP/1.1\r\nX: %s\r\n\r\n", long_text);
+	x.request = request.data;
+	run_client(client, &x);
+	assert_int_not_equal(x.status, 200);
+	str_release(&x.answer);
+	str_release(&request);
+	free(long_text);
+}
+
+/* Asks, and goes away while the store is at it. */
+static void *
+impatient(void *arg)
+{
+	static const char request[] =
+	    "GET /v1/queue HTTP/1.1\r\nHost: oiwake\r\n\r\n";
+	int fd = client_connect();
+
+	(void)arg;
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		abort();
+	while (__atomic_load_n(&core.held, __ATOMIC_ACQUIRE) == NULL)
+		usleep(1000);
+	close(fd);
+	client_ended();
+	return NULL;
+}
+
+static void
+client_leaves(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		core.hold = true;
+		core.held = NULL;
+		run_client(impatient, NULL);
+		core.hold = false;
+		/* Sometimes the loop notices first, sometimes the answer. */
+		if (i % 2 == 0)
+			event_base_loop(core.base, EVLOOP_NONBLOCK);
+		query_start(core.held);
+		/* Its answer comes back to nobody; the next is served. */
+		json_decref(http(200, "GET", "/v1/status", ""));
+	}
+}
+
+static void
+server_leaves(void **state)
+{
+	struct admin *admin = *state;
+	struct err e = ERR_INIT;
+
+	core.hold = true;
+	core.held = NULL;
+	run_client(impatient, NULL);
+	admin_free(&admin);
+	query_start(core.held);
+	core.hold = false;
+	*state = admin = admin_new(core.base, &core, SOCKET, &e);
+	assert_non_null(admin);
+	json_decref(http(200, "GET", "/v1/status", ""));
+}
+
+static void
+one_at_a_socket(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "stale" };
+	struct err e = ERR_INIT;
+	struct admin *second;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(stat(SOCKET, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	assert_null(admin_new(core.base, &core, SOCKET, &e));
+	assert_string_equal(e.text, "another daemon answers at 'sock'");
+	assert_null(admin_new(core.base, &core, "t.conf", &e));
+	assert_string_equal(e.text, "not a socket: 't.conf'");
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	close(fd);
+	second = admin_new(core.base, &core, "stale", &e);
+	assert_non_null(second);
+	admin_free(&second);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, serve, unserve)
+	const struct CMUnitTest tests[] = {
+		TEST(answers),
+		TEST(edits_and_reload),
+		TEST(refusals),
+		TEST(too_large),
+		TEST(client_leaves),
+		TEST(server_leaves),
+		TEST(one_at_a_socket),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
