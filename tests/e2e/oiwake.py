@@ -321,16 +321,16 @@ ZONE = (
 class Sandbox:
     """tests/sandbox: DNS, carriers, an ordinary MX, SES; all at loopback addresses of their own."""
 
-    def __init__(self, zone=(), args=(), verified="*", ttl=1):
+    def __init__(self, zone=(), args=(), verified="*", ttl=1, keep=True):
         h.need_program(h.SANDBOX)
         name = f"sandbox{len(h.work.processes)}"
         zone_path = h.work.write(f"{name}.zone", "".join(z + "\n" for z in (*ZONE, *zone)))
         self.ca = h.work.file(f"{name}.ca.pem")
-        self.keep = h.work.file(f"{name}.kept")
+        self.keep = h.work.file(f"{name}.kept") if keep else None
         self.control_path = short_path(h.work.file(f"{name}.control"))
         self.argv = [
-            h.SANDBOX, "--journal", h.work.write(f"{name}.journal", ""), "--keep", self.keep,
-            "--zone", zone_path, "--control", self.control_path, "--write-ca", self.ca,
+            h.SANDBOX, "--journal", h.work.write(f"{name}.journal", ""),
+            *(("--keep", self.keep) if keep else ()), "--zone", zone_path, "--control", self.control_path, "--write-ca", self.ca,
             "--ses-verified", verified, "--ttl", str(ttl), *args]
         self.journal = Journal(h.work.file(f"{name}.journal"))
         self.process = h.Process("sandbox", self.argv)
