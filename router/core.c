@@ -260,9 +260,10 @@ static void
 on_session_closed(struct task *t)
 {
 	struct session *s = container_of(t, struct session, task);
+	struct core *c = s->core;
 
-	lane_session_closed(s);
-	core_wake(s->core);
+	lane_session_closed(s); /* from here its I/O thread may free it */
+	core_wake(c);
 }
 
 void
