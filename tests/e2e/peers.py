@@ -168,6 +168,7 @@ never_users =
 acl_smtp_rcpt = accept_all
 acl_smtp_data = accept_all
 dsn_advertise_hosts = *
+dkim_verify_signers =
 domainlist ours = {ours}
 begin acl
 accept_all:
