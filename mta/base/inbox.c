@@ -1,7 +1,8 @@
 /*
  * inbox.c - how one thread hands work to another.
  *
- * An eventfd wakes the owner; it is written only by the post that finds the list empty.
+ * An eventfd wakes the owner; it is written only by the post that finds the list empty, and with the
+ * lock held: once its task has run, the owner may free the inbox.
  */
 #include "mta/base/inbox.h"
 
@@ -102,9 +103,9 @@ inbox_post(struct inbox *in, struct task *t)
 	pthread_mutex_lock(&in->lock);
 	first = STAILQ_EMPTY(&in->tasks);
 	STAILQ_INSERT_TAIL(&in->tasks, t, link);
-	pthread_mutex_unlock(&in->lock);
 	if (first)
 		wake(in);
+	pthread_mutex_unlock(&in->lock);
 }
 
 void
@@ -117,7 +118,7 @@ inbox_post_all(struct inbox *in, struct task_list *list)
 	pthread_mutex_lock(&in->lock);
 	first = STAILQ_EMPTY(&in->tasks);
 	STAILQ_CONCAT(&in->tasks, list);
-	pthread_mutex_unlock(&in->lock);
 	if (first)
 		wake(in);
+	pthread_mutex_unlock(&in->lock);
 }
