@@ -1,5 +1,6 @@
 /*
- * lane_int.h - lanes' inside: lane.c (who waits and who is next) and lane_pace.c (when).
+ * lane_int.h - lanes' inside: who waits (lane.c), who carries (lane_session.c), when (lane_pace.c),
+ * what has become old (lane_sweep.c).
  */
 #ifndef ROUTER_LANE_INT_H
 #define ROUTER_LANE_INT_H
@@ -76,6 +77,23 @@ struct lanes {
 	unsigned sessions, sending;
 	int64_t swept;
 };
+
+/* lane.c */
+void lane_make_runnable(struct lane *);
+void lane_free(struct lane *);                          /* nobody waits, no session */
+void dest_free(struct dest *);                          /* likewise */
+void dest_unlink(struct dest *, struct sender *, struct recipient *); /* waits no more */
+void dest_forget_sender(struct dest *, struct sender *); /* if nobody of it waits any more */
+/* Moves those that `wanted` says from the destination to *out. */
+void lane_take_from(struct dest *, bool (*wanted)(void *arg, const struct recipient *), void *arg,
+    struct recipient_list *out);
+
+/* lane_session.c */
+void lane_close_session(struct session *); /* an idle one, taken out of its list */
+
+/* lane_sweep.c */
+void lanes_sweep(struct lanes *, int64_t now); /* now: mono ms; does its work once a second */
+void lanes_drop_unused(struct lanes *, int64_t now);
 
 /* lane_pace.c */
 void backoff_fail(struct backoff *, const struct rules_shape *, int64_t least, int64_t fixed,
