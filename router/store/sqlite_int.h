@@ -24,6 +24,8 @@ enum sql {
 	SQL_GET_MESSAGE,
 	SQL_GET_BODY,
 	SQL_GET_SPOOL,
+	SQL_BEGIN_SAME,
+	SQL_REMOVE_SAME,
 	SQL_SET_SENDING,
 	SQL_SET_ROUTE,
 	SQL_RETRY,
@@ -163,6 +165,10 @@ void sqlite_move_accepted(const struct stored *, const struct route *, const cha
 /* Removes a recipient, and with the last one its message. */
 enum store_status sqlite_remove(struct sqlite_engine *, int64_t message, unsigned index,
     struct txn *, struct err *);
+/* As sqlite_remove when the recipient is stored under just this key; else *removed is false and
+ * nothing has happened. */
+enum store_status sqlite_remove_same(struct sqlite_engine *, const struct settlement *,
+    bool *removed, struct txn *, struct err *);
 /* Adds an event; `seq` is chosen here. */
 enum store_status sqlite_add_event(struct sqlite_engine *, const struct event_row *, struct err *);
 

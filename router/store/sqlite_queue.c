@@ -174,20 +174,19 @@ sqlite_move_accepted(const struct stored *s, const struct route *r,
 /* -- begun --------------------------------------------------------------- */
 
 static enum store_status
-begin_one(struct sqlite_engine *eng, struct store_begin *b, unsigned index,
+begin_changed(struct sqlite_engine *eng, struct store_begin *b, unsigned index,
     struct txn *txn)
 {
 	struct err *e = &b->req.err;
 	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_SET_SENDING);
 	enum store_status status;
+	char id[RECIPIENT_ID_TEXT];
 	bool found;
 
 	status = sqlite_load(eng, b->message, index, &found, e);
 	if (status != STORE_OK)
 		return status;
 	if (!found) {
-		char id[RECIPIENT_ID_TEXT];
-
 		err_set(e, "no recipient '%s' in the store",
 		    recipient_id_text(b->message, index, id));
 		return STORE_REJECTED;
@@ -199,6 +198,22 @@ begin_one(struct sqlite_engine *eng, struct store_begin *b, unsigned index,
 		status = sqlite_reroute(eng, b->message, index, b->route,
 		    eng->stored.sender, txn, e);
 	return status;
+}
+
+static enum store_status
+begin_one(struct sqlite_engine *eng, struct store_begin *b, unsigned index,
+    struct txn *txn)
+{
+	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_BEGIN_SAME);
+	enum store_status status;
+
+	sqlite3_bind_int64(st, 1, b->message);
+	sqlite3_bind_int64(st, 2, index);
+	sqlite_bind_route(st, 3, b->route);
+	status = sqlite_run(&eng->q, st, "begin an attempt", &b->req.err);
+	if (status != STORE_OK || sqlite3_changes(eng->q.db) == 1)
+		return status;
+	return begin_changed(eng, b, index, txn);
 }
 
 static enum store_status
@@ -278,17 +293,38 @@ drop_spool(
 }
 
 static enum store_status
+has_recipient(
+    struct sqlite_engine *eng, int64_t message, bool *has, struct err *e)
+{
+	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_HAS_RECIPIENT);
+	enum store_status status;
+
+	sqlite3_bind_int64(st, 1, message);
+	*has = sqlite_next(&eng->q, st, "read a message", &status, e) ==
+	       SQLITE_ROW;
+	sqlite3_reset(st);
+	return status;
+}
+
+/* A message whose last recipient has gone. Its body goes first: usually there
+ * is one in a row, and that it could be removed answers whether it was the
+ * last. */
+static enum store_status
 remove_message(
     struct sqlite_engine *eng, int64_t message, struct txn *txn, struct err *e)
 {
 	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_REMOVE_BODY);
 	enum store_status status;
+	bool more = false;
 
 	sqlite3_bind_int64(st, 1, message);
 	status = sqlite_run(&eng->q, st, "remove a body", e);
-	if (status == STORE_OK && sqlite3_changes(eng->q.db) == 0)
-		status = drop_spool(eng, message, txn, e);
-	if (status != STORE_OK)
+	if (status == STORE_OK && sqlite3_changes(eng->q.db) == 0) {
+		status = has_recipient(eng, message, &more, e);
+		if (status == STORE_OK && !more)
+			status = drop_spool(eng, message, txn, e);
+	}
+	if (status != STORE_OK || more)
 		return status;
 	st = sqlite_stmt(&eng->q, SQL_REMOVE_MESSAGE);
 	sqlite3_bind_int64(st, 1, message);
@@ -301,19 +337,29 @@ sqlite_remove(struct sqlite_engine *eng, int64_t message, unsigned index,
 {
 	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_REMOVE_RECIPIENT);
 	enum store_status status;
-	bool more;
 
 	sqlite3_bind_int64(st, 1, message);
 	sqlite3_bind_int64(st, 2, index);
 	status = sqlite_run(&eng->q, st, "remove a recipient", e);
-	if (status != STORE_OK)
-		return status;
-	st = sqlite_stmt(&eng->q, SQL_HAS_RECIPIENT);
-	sqlite3_bind_int64(st, 1, message);
-	more = sqlite_next(&eng->q, st, "read a message", &status, e) ==
-	       SQLITE_ROW;
-	sqlite3_reset(st);
-	if (more || status != STORE_OK)
-		return status;
-	return remove_message(eng, message, txn, e);
+	return status == STORE_OK ? remove_message(eng, message, txn, e)
+				  : status;
+}
+
+enum store_status
+sqlite_remove_same(struct sqlite_engine *eng, const struct settlement *s,
+    bool *removed, struct txn *txn, struct err *e)
+{
+	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_REMOVE_SAME);
+	const struct route *r = s->route;
+	const char *key[] = { r->path, r->source, r->carrier, r->group, r->rule,
+		s->sender };
+	enum store_status status;
+
+	sqlite3_bind_int64(st, 1, s->message);
+	sqlite3_bind_int64(st, 2, s->index);
+	for (size_t i = 0; i < sizeof(key) / sizeof(key[0]); i++)
+		bind_text(st, 3 + (int)i, key[i]);
+	status = sqlite_run(&eng->q, st, "remove a recipient", e);
+	*removed = status == STORE_OK && sqlite3_changes(eng->q.db) == 1;
+	return *removed ? remove_message(eng, s->message, txn, e) : status;
 }

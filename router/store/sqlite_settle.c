@@ -179,22 +179,51 @@ add_notice(struct sqlite_engine *eng, const struct settlement *s,
 	return st;
 }
 
+static enum store_status
+settle_rest(struct sqlite_engine *eng, const struct settlement *s,
+    const struct route *route, const char *sender, struct txn *txn,
+    struct err *e)
+{
+	enum store_status st = add_event(eng, s, route, sender, e);
+
+	count(s, route, sender, txn);
+	return st == STORE_OK ? add_notice(eng, s, txn, e) : st;
+}
+
 /* The stored route and sender stand in for those not given. */
 static enum store_status
-settle_found(struct sqlite_engine *eng, const struct settlement *s,
+settle_loaded(struct sqlite_engine *eng, const struct settlement *s,
     struct txn *txn, struct err *e)
 {
 	const struct route *route =
 	    s->route != NULL ? s->route : &eng->stored.route;
 	const char *sender = s->sender != NULL ? s->sender : eng->stored.sender;
-	enum store_status st;
+	enum store_status st = change_recipient(eng, s, route, sender, txn, e);
 
-	st = change_recipient(eng, s, route, sender, txn, e);
-	if (st == STORE_OK)
-		st = add_event(eng, s, route, sender, e);
-	if (st == STORE_OK)
-		st = add_notice(eng, s, txn, e);
-	count(s, route, sender, txn);
+	return st == STORE_OK ? settle_rest(eng, s, route, sender, txn, e) : st;
+}
+
+/* Most are final and stored under the key they are counted under: no need to
+ * look first. */
+static enum store_status
+settle_one(struct sqlite_engine *eng, const struct settlement *s,
+    unsigned *skipped, struct txn *txn, struct err *e)
+{
+	enum store_status st;
+	bool found = false;
+
+	if (s->as == SETTLE_FINAL && s->route != NULL && s->sender != NULL &&
+	    s->address != NULL) {
+		st = sqlite_remove_same(eng, s, &found, txn, e);
+		if (st == STORE_OK && found)
+			return settle_rest(eng, s, s->route, s->sender, txn, e);
+		if (st != STORE_OK)
+			return st;
+	}
+	st = sqlite_load(eng, s->message, s->index, &found, e);
+	if (st == STORE_OK && found)
+		return settle_loaded(eng, s, txn, e);
+	*skipped += st == STORE_OK;
 	return st;
 }
 
@@ -205,16 +234,11 @@ sqlite_settle(struct engine *base, struct store_request *req, struct txn *txn)
 	struct sqlite_engine *eng = sqlite_of(base);
 	enum store_status st = STORE_OK;
 	const struct settlement *s;
-	bool found;
 
 	r->skipped = 0;
 	STAILQ_FOREACH(s, &r->settlements, link)
 	{
-		st = sqlite_load(eng, s->message, s->index, &found, &req->err);
-		if (st == STORE_OK && found)
-			st = settle_found(eng, s, txn, &req->err);
-		else if (st == STORE_OK)
-			r->skipped++;
+		st = settle_one(eng, s, &r->skipped, txn, &req->err);
 		if (st != STORE_OK)
 			break;
 	}

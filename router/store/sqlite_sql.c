@@ -118,6 +118,17 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_GET_BODY] = "SELECT data FROM body WHERE message = ?",
 	[SQL_GET_SPOOL] = "SELECT spool, size FROM message WHERE id = ?",
 
+	/* The usual case in one statement: what is stored is as given. When
+	 * it changes nothing, sqlite_load tells why. */
+	[SQL_BEGIN_SAME] =
+	    "UPDATE recipient SET state = 2"
+	    " WHERE message = ?1 AND idx = ?2 AND path = ?3 AND pool = ?4"
+	    " AND source = ?5 AND carrier = ?6 AND grp = ?7 AND rule = ?8"
+	    " AND ruleset = ?9 AND configuration_set = ?10",
+	[SQL_REMOVE_SAME] =
+	    "DELETE FROM recipient"
+	    " WHERE message = ?1 AND idx = ?2 AND path = ?3 AND source = ?4"
+	    " AND carrier = ?5 AND grp = ?6 AND rule = ?7 AND sender = ?8",
 	[SQL_SET_SENDING] = "UPDATE recipient SET state = 2"
 			    " WHERE message = ?1 AND idx = ?2",
 	[SQL_SET_ROUTE] = "UPDATE recipient SET path = ?3, pool = ?4,"
@@ -136,7 +147,8 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_HAS_RECIPIENT] = "SELECT 1 FROM recipient WHERE message = ?"
 			      " LIMIT 1",
 	[SQL_REMOVE_MESSAGE] = "DELETE FROM message WHERE id = ?",
-	[SQL_REMOVE_BODY] = "DELETE FROM body WHERE message = ?",
+	[SQL_REMOVE_BODY] = "DELETE FROM body WHERE message = ?1 AND NOT EXISTS"
+			    " (SELECT 1 FROM recipient WHERE message = ?1)",
 
 	[SQL_LEASE] = "SELECT " RECIPIENT_COLUMNS
 		      " FROM recipient r INDEXED BY recipient_waiting"

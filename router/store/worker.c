@@ -49,7 +49,8 @@ worker_post(struct worker *w, struct task *t)
 	pthread_mutex_lock(&w->lock);
 	first = STAILQ_EMPTY(&w->tasks);
 	STAILQ_INSERT_TAIL(&w->tasks, t, link);
-	/* With the lock held: once the task is done the worker may be closed. */
+	/* With the lock held: once the task is done the worker may be closed.
+	 */
 	if (first)
 		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);

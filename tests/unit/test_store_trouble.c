@@ -93,14 +93,14 @@ garbage_is_refused(void **state)
 static void
 a_damaged_page_is_refused(void **state)
 {
-	static char garbage[8192 * 3];
+	static char garbage[4096 * 6];
 
 	(void)state;
 	for (int i = 0; i < 30; i++)
 		put(1, DUE, false);
 	store_close(&the->store);
 	memset(garbage, 0xa5, sizeof(garbage));
-	write_file("oiwake.db", garbage, sizeof(garbage), 8192 * 4);
+	write_file("oiwake.db", garbage, sizeof(garbage), 4096 * 8);
 	assert_refused("is corrupt: ");
 }
 
