@@ -3,6 +3,7 @@
  */
 #include "router/path.h"
 
+#include "mta/base/log.h"
 #include "mta/dkim.h"
 #include "router/body.h"
 #include "router/header_filter.h"
@@ -49,29 +50,31 @@ mta_terms(const struct session *s, struct smtp_client_config *c)
 	c->tls_ctx = s->path->tls_ctx;
 }
 
-/* Our signature for the header-From domain, made once per message whoever else gets it. */
-static int
+/*
+ * Our signature for the header-From domain, made once per message whoever else gets it. A header that
+ * cannot be signed is the application's; the message goes as it is.
+ */
+static void
 sign(const struct session *s, const struct delivery *d,
-    const struct smtp_content *content, struct str *head, struct err *e)
+    const struct smtp_content *content, struct str *head)
 {
 	const struct dkim_signer *signer;
 	struct message *m = d->message;
-	const char *cached;
+	const char *signature = message_signature(m);
 	struct str made = STR_INIT;
+	struct err e = ERR_INIT;
 
 	if (!s->path->sign || m->header_from[0] == '\0')
-		return 0;
+		return;
 	signer = config_dkim_find(s->config, m->header_from);
 	if (signer == NULL)
-		return 0;
-	cached = message_signature(m);
-	if (cached == NULL) {
-		if (dkim_signer_sign(signer, content, &made, e) != 0)
-			return -1;
-		cached = message_set_signature(m, str_detach(&made));
+		return;
+	if (signature == NULL) {
+		if (dkim_signer_sign(signer, content, &made, &e) != 0)
+			log_text(LOG_WARN, "dkim", "not signed: %s", e.text);
+		signature = message_set_signature(m, str_detach(&made));
 	}
-	str_adds(head, cached);
-	return 0;
+	str_adds(head, signature);
 }
 
 static int
@@ -80,7 +83,6 @@ mta_content(const struct session *s, const struct delivery *d,
 {
 	struct str header = STR_INIT;
 	bool dropped;
-	int rc;
 
 	body_content(d->body, content);
 	if (header_filter(d->body, d->message->header_size, drop,
@@ -92,12 +94,12 @@ mta_content(const struct session *s, const struct delivery *d,
 		content->offset = d->message->header_size;
 		content->length -= d->message->header_size;
 	}
-	rc = sign(s, d, content, head, e);
+	sign(s, d, content, head);
 	str_add(head, header.data, header.len);
 	content->head = head->data;
 	content->head_len = head->len;
 	str_release(&header);
-	return rc;
+	return 0;
 }
 
 const struct path_class path_mta = {
