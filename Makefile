@@ -65,10 +65,10 @@ $O/obj/%.o: %.c
 test:
 	tests/run
 
-demo: programs
+demo: all $(SANDBOX)
 	tests/demo
 
-bench: programs
+bench: all $(BENCH)
 	tests/bench/run
 
 fuzz:
