@@ -1,0 +1,510 @@
+"""demo.py - what `make demo` shows: the shipped configuration, in service, on a fake internet.
+
+The sandbox (tests/sandbox) plays DNS, the carriers and Amazon SES, and keeps a journal of what it
+received. Clients send what a Japanese service sends, and remember what was answered 250. At the end
+three independent records - the clients' ledger, Oiwake's counters and log, the sandbox's journal -
+must tell the same story, down to the recipient.
+
+Oiwake runs with the sample files of conf/; CHANGES lists each line that had to change to run here.
+"""
+
+import collections
+import contextlib
+import os
+import random
+import shutil
+import signal
+import smtplib
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e"))
+
+import harness as h  # noqa: E402
+import oiwake  # noqa: E402
+
+TOP = os.path.join(h.BUILD, "demo")
+USER, PASSWORD = "app", "correct horse battery"
+SENDER = "info@news.example.jp"
+SES_PASSWORD = "sandbox-password"
+
+# Lines of conf/oiwake.conf, and what they are here. {} stand for ports of this run.
+CHANGES = (
+    ('state-directory = "/var/lib/oiwake"', 'state-directory = "state"\n'
+     'log = "oiwake.log"\nadmin-socket = "{socket}"'),
+    ('"oiwake.rules"', '"demo.rules"'),
+    ('"*:587"', '"127.0.0.1:{submission}"'),
+    ('"*:465"', '"127.0.0.1:{submissions}"'),
+    ('"10.0.1.20:25"', '"127.0.0.1:{relay}"'),
+    ('"10.0.1.21"', '"127.0.20.1"'),
+    ('"10.0.1.22"', '"127.0.20.2"'),
+    ('type = mta', 'type = mta\n\tport = {smtp}\n\tallow-private = yes'),
+    ('type          = ses', 'type          = ses\n\tport = {ses}\n\tallow-private = yes\n'
+     '\tca-file = "{ca}"'),
+    ('rate          = 14 ', 'rate          = 400 '),
+    ('"10.0.0.2"', '"127.0.0.1@{dns}"'),
+)
+
+# The shipped routes and shapes hold, but for pace and patience: a demonstration cannot wait hours.
+# Two partners are reached by our own MTA, to show what DNS may answer.
+RULES = """\
+route partner to domain partner.example nullmx.example nx.example servfail.example via mta
+
+include "oiwake.rules"
+
+shape default           retry 2s,3s,5s  expiry 12s
+shape carrier docomo    rate 100/s  retry 2s,3s,5s  expiry 12s
+shape carrier au        rate 80/s   retry 2s,3s,5s  expiry 12s
+shape carrier softbank  rate 60/s   retry 2s,3s,5s  expiry 12s
+shape carrier ymobile   rate 40/s   retry 2s,3s,5s  expiry 12s
+shape carrier rakuten   rate 20/s   retry 2s,3s,5s  expiry 12s
+shape group yahoo       rate 40/s   retry 2s,3s,5s
+"""
+
+ZONE = ("mail.example.jp A 127.0.0.1", "mx1.mail.example.jp A 127.0.20.1",
+        "mx2.mail.example.jp A 127.0.20.2", "news.example.jp MX 10 mx.example.com",
+        "partner.example MX 10 mx.example.com", "1.20.0.127.in-addr.arpa PTR mx1.mail.example.jp",
+        "2.20.0.127.in-addr.arpa PTR mx2.mail.example.jp")
+
+# Which carrier a host of the sandbox is.
+CARRIERS = {"docomo": "docomo", "mopera": "docomo", "ezweb": "au", "au": "au",
+            "softbank": "softbank", "ymobile": "ymobile", "yahoo": "ymobile", "rakuten": "rakuten"}
+
+# Roughly where the users of a Japanese service are.
+DOMAINS = (("docomo.ne.jp", 18), ("ezweb.ne.jp", 13), ("au.com", 2), ("softbank.ne.jp", 6),
+           ("i.softbank.jp", 6), ("t.vodafone.ne.jp", 1), ("ymobile.ne.jp", 2), ("yahoo.ne.jp", 1),
+           ("rakumail.jp", 1), ("gmail.com", 32), ("example.com", 8), ("example.net", 6),
+           ("docomo.co.jp", 1), ("yahoo.co.jp", 3))
+
+
+class Demo(h.Work):
+    """What harness.Work is to a test: a folder, and processes that end with it."""
+
+    def __init__(self):
+        shutil.rmtree(TOP, ignore_errors=True)
+        os.makedirs(TOP)
+        self.path = TOP
+        self.processes = []
+        self.cleanups = []
+
+    def end(self):
+        for process in reversed(self.processes):
+            process.finish()
+        for cleanup in reversed(self.cleanups):
+            cleanup()
+        shutil.rmtree(TOP, ignore_errors=True)
+
+
+def aside():
+    """In a process group of their own, so that Ctrl-C is for this script only."""
+    os.setpgrp()
+    h.libc.prctl(h.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Config:
+    """conf/ in build/demo, with CHANGES; the attributes are those that oiwake.Oiwake wants."""
+
+    def __init__(self, net):
+        self.top = TOP
+        self.path = h.work.file("oiwake.conf")
+        self.log = h.work.file("oiwake.log")
+        self.socket = oiwake.short_path(h.work.file("admin.sock"))
+        self.ports = {n: h.free_port() for n in ("submission", "submissions", "relay")}
+        self.keys()
+        self.write_settings(net)
+        h.work.write("users", "", 0o600)
+        h.work.write("ses-password", SES_PASSWORD + "\n", 0o600)
+        h.work.write("demo.rules", RULES)
+        for name in ("oiwake.rules", "carriers.rules"):
+            shutil.copy(os.path.join(h.ROOT, "conf", name), TOP)
+        os.makedirs(h.work.file("state"))
+
+    def keys(self):
+        for folder in ("tls", "dkim"):
+            os.makedirs(h.work.file(folder), exist_ok=True)
+        oiwake.certificate(TOP)
+        oiwake.dkim_key(TOP)
+        os.rename(h.work.file("cert.pem"), h.work.file("tls/mail.example.jp.chain.pem"))
+        os.rename(h.work.file("key.pem"), h.work.file("tls/mail.example.jp.key.pem"))
+        shutil.copy(h.work.file("dkim.pem"), h.work.file("dkim/example.jp.s1.pem"))
+
+    def write_settings(self, net):
+        with open(os.path.join(h.ROOT, "conf", "oiwake.conf"), encoding="utf-8") as f:
+            text = f.read()
+        values = {"socket": self.socket, "ca": net.ca, "smtp": net.said["smtp_port"],
+                  "ses": net.said["ses"]["port"], "dns": net.said["dns"]["port"], **self.ports}
+        for old, new in CHANGES:
+            h.check(old in text, f"conf/oiwake.conf has no line with {old}")
+            for name, value in values.items():
+                new = new.replace("{%s}" % name, str(value))
+            text = text.replace(old, new)
+        h.work.write("oiwake.conf", text, 0o600)
+
+
+# -- what is sent ------------------------------------------------------------------------------
+
+def people():
+    """Addresses that exist, without end."""
+    dice = random.Random(1)
+    names, weights = zip(*DOMAINS)
+    number = 0
+    while True:
+        number += 1
+        yield f"user.{number}@{dice.choices(names, weights)[0]}"
+
+
+def troubles(n):
+    """Messages whose recipients show what can happen; n makes their addresses new."""
+    yield "one for both paths", [f"taro.{n}@docomo.ne.jp", f"taro.{n}@gmail.com"]
+    yield "irregular local part", [f"a..b{n}@docomo.ne.jp"]
+    yield "unknown user", [f"unknown-{n}@{('docomo.ne.jp', 'ezweb.ne.jp', 'softbank.ne.jp')[n % 3]}"]
+    yield "the user's filter", [f"filtered-{n}@{('docomo.ne.jp', 'au.com')[n % 2]}"]
+    yield "greylisting", [f"greylist1-{n}@{('partner.example', 'docomo.ne.jp')[n % 2]}"]
+    if n % 3 == 0:
+        yield "full mailbox", [f"full-{n}@docomo.ne.jp"]
+        yield "domain without mail", [f"info.{n}@nullmx.example"]
+        yield "domain that is not", [f"info.{n}@nx.example"]
+    if n % 10 == 5:
+        yield "DNS does not answer", [f"info.{n}@servfail.example"]
+        yield "reply never came", [f"closedot1-{n}@partner.example"]
+
+
+def mail():
+    """(listener, subject, recipients) without end, about 100 recipients a round."""
+    everyone = people()
+    n = 0
+    while True:
+        for _ in range(3):
+            yield "relay", f"newsletter {n}", [next(everyone) for _ in range(20)]
+        for subject, to in troubles(n):
+            yield "relay", subject, to
+        for _ in range(30):
+            yield "submission", "one-time password", [next(everyone)]
+        n += 1
+
+
+class Clients:
+    """Threads that send mail() and write down every recipient that was answered 250."""
+
+    def __init__(self, ports, recipients, pace):
+        self.ports, self.left, self.pace = ports, recipients, pace
+        self.source = mail()
+        self.lock = threading.Lock()
+        self.ledger = set()     # (message id, recipient)
+        self.messages = collections.Counter()
+        self.refused = []
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(4)]
+        for thread in self.threads:
+            thread.start()
+
+    def running(self):
+        return any(t.is_alive() for t in self.threads)
+
+    def finish(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(h.PATIENCE)
+
+    def next(self):
+        with self.lock:
+            if self.left <= 0 or self.over.is_set():
+                return None
+            job = next(self.source)
+            self.left -= len(job[2])
+            return job
+
+    def run(self):
+        sessions = {}
+        try:
+            while job := self.next():
+                listener, subject, to = job
+                if listener not in sessions:
+                    sessions[listener] = self.connect(listener)
+                self.send(sessions[listener], listener, subject, to)
+                if self.pace:
+                    self.over.wait(self.pace * len(to) * len(self.threads))
+        except (OSError, smtplib.SMTPException) as why:
+            self.refused.append(str(why))
+        for session in sessions.values():
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                session.quit()
+
+    def connect(self, listener):
+        if listener == "submission":
+            return h.smtp(self.ports[listener], tls=True, user=USER, password=PASSWORD)
+        return h.smtp(self.ports[listener])
+
+    def send(self, s, listener, subject, to):
+        s.mail(SENDER)
+        taken = []
+        for address in to:
+            code, text = s.rcpt(address)
+            if code == 250:
+                taken.append(address)
+            else:
+                self.refused.append(f"{address}: {code} {text.decode()}")
+        code, text = s.data(h.message(subject, SENDER, to[0]))
+        if code != 250:
+            self.refused.append(f"{code} {text.decode()}")
+            return
+        with self.lock:
+            self.messages[listener] += 1
+            self.ledger.update((text.decode().split()[-1], address) for address in taken)
+
+
+# -- what happened -----------------------------------------------------------------------------
+
+class Records:
+    """The sandbox's journal and Oiwake's log, read as they grow and kept as counts only."""
+
+    def __init__(self, net, ours):
+        self.journal, self.log = net.journal, ours.log
+        self.delivered = collections.Counter()      # by (path, carrier)
+        self.twice = collections.Counter()          # taken, but the reply never came
+        self.findings = []                          # the witness saw something wrong
+        self.finals = collections.Counter()         # by (message id, recipient), of clients
+        self.notices = set()                        # ids of our own reports to senders
+        self.ends = collections.Counter()           # (event, reason) of final lines
+
+    def read(self):
+        for entry in self.journal.read():
+            self.witness(entry)
+        for entry in self.log.read():
+            if entry.get("event") in oiwake.FINAL:
+                self.final(entry)
+        self.journal.all.clear()
+        self.log.all.clear()
+
+    def witness(self, e):
+        if "bad" in e or e["event"] == "withdrawn":
+            self.findings.append(f"{e['host']}: {e.get('bad', e['event'])}")
+        if e["event"] != "message" or not e["accepted"]:
+            return
+        way = ("ses", "") if e["host"] == "ses" else ("mta", CARRIERS.get(e["host"], ""))
+        count = sum(r["accepted"] for r in e["rcpt"])
+        self.delivered[way] += count
+        if e["what"] != "delivered":
+            self.twice[way] += count
+        if e["dkim"] != ([] if way[0] == "ses" else ["example.jp"]):
+            self.findings.append(f"{e['host']}: signed by {e['dkim']}")
+
+    def final(self, e):
+        message, to = e["id"].split(".")[0], e["to"]
+        self.ends[e["event"], e.get("reason", "")] += 1
+        if e["from"] == "":
+            self.notices.add(e["id"])
+        else:
+            self.finals[message, to] += 1
+
+
+COUNTERS = ("accepted", "sent", "bounced", "filtered", "expired", "queued")
+
+
+class Screen:
+    """One line per path, written over itself on a terminal; every few seconds elsewhere."""
+
+    def __init__(self, clients):
+        self.clients = clients
+        self.start = self.shown = time.monotonic()
+        self.lines = 0
+        self.terminal = sys.stdout.isatty()
+
+    def show(self, rows, last=False):
+        now = time.monotonic()
+        if not self.terminal and not last and self.lines and now - self.shown < 5:
+            return
+        self.shown = now
+        if self.terminal and self.lines:
+            print(f"\033[{self.lines}A", end="")
+        lines = [f"  {now - self.start:5.0f} s   "
+                 + "".join(f"{c:>10}" for c in (*COUNTERS, "(deferrals)"))]
+        for row in rows:
+            lines.append(f"  {row['path']:10}" + "".join(f"{row[c]:10}" for c in COUNTERS)
+                         + f"{row['deferred']:11}")
+        for line in lines:
+            print(line + ("\033[K" if self.terminal else ""))
+        self.lines = len(lines)
+        sys.stdout.flush()
+
+
+# -- the account -------------------------------------------------------------------------------
+
+ENDS = ("sent", "bounced", "filtered", "expired", "suppressed", "removed", "queued")
+
+
+def checks(clients, records, rows, queue):
+    """(holds, sentence) of each thing that must be true."""
+    total = sum(r["accepted"] for r in rows)
+    notices = total - len(clients.ledger)
+    waiting = {(q["id"].split(".")[0], q["to"]) for q in queue if q["from"]}
+    waiting_notices = {q["id"] for q in queue if not q["from"]}
+    yield not clients.refused, (
+        f"clients: {sum(clients.messages.values())} messages answered 250, "
+        f"{len(clients.ledger)} recipients, {len(clients.refused)} refused"
+        + "".join(f"\n         {why}" for why in clients.refused[:3]))
+    yield notices == len(records.notices | waiting_notices), (
+        f"accepted {total} = {len(clients.ledger)} of the clients + {notices} reports to the sender")
+    ends = {name: sum(r.get(name, 0) for r in rows) for name in ENDS}
+    yield all(r["accepted"] == sum(r.get(name, 0) for name in ENDS) for r in rows), (
+        f"accepted {total} = " + " + ".join(f"{ends[n]} {n}" for n in ENDS))
+    ways = {(r["path"], r["carrier"] or ""): r for r in rows}
+    yield set(records.delivered) <= set(ways) and all(
+        records.delivered[w] == r["sent"] + records.twice[w] for w, r in ways.items()), (
+        f"journal: {sum(records.delivered.values())} deliveries = {ends['sent']} sent"
+        + f" + {sum(records.twice.values())} taken without a reply, for each path and carrier")
+    yield sum(records.twice.values()) == sum(r["unread"] for r in rows), (
+        f"those without a reply are counted as unread: {sum(r['unread'] for r in rows)}")
+    settled = set(records.finals)
+    yield settled | waiting == clients.ledger and not settled & waiting and (
+        max(records.finals.values(), default=1) == 1), (
+        f"of {len(clients.ledger)} recipients answered 250, {len(settled)} have one final log line, "
+        f"{len(waiting)} are queued")
+    yield not records.findings, (
+        "witness: carrier mail is signed, SES mail is not, no protocol error"
+        if not records.findings else f"witness: {records.findings[:3]}")
+
+
+def say_witness(rows, records):
+    """The counters beside the journal."""
+    print(f"\n  {'path':8}{'carrier':12}{'sent':>8}{'unread':>8}{'journal':>10}")
+    for r in rows:
+        way = (r["path"], r["carrier"] or "")
+        print(f"  {r['path']:8}{r['carrier'] or '-':12}{r['sent']:8}{r['unread']:8}"
+              f"{records.delivered[way]:10}")
+
+
+def account(ours, clients, records):
+    """Prints the account; whether all of it holds."""
+    rows = ours.stats("path", "carrier")
+    queue = ours.json("queue list", "--limit", "10000")
+    records.read()
+    print("\n$ oiwake stats --by path,carrier")
+    print(ours.cli("stats", "--by", "path,carrier").stdout, end="")
+    print("\nWhat Oiwake counted as sent, and what the sandbox's journal says it received:")
+    say_witness(rows, records)
+    print("\nHow recipients ended:")
+    for (event, reason), count in records.ends.most_common():
+        print(f"  {count:6}  {event:10} {reason if reason != event else ''}")
+    print()
+    good = True
+    for holds, sentence in checks(clients, records, rows, queue):
+        good &= holds
+        print(f"  {'ok ' if holds else 'NOT'}  {sentence}")
+    print("\nEvery recipient is accounted for." if good else "\nNOT every recipient is accounted for.")
+    return good
+
+
+# -- the whole ---------------------------------------------------------------------------------
+
+HINTS = """\
+Traffic flows until {until}. Meanwhile, in another shell:
+
+  export OIWAKE_CONF={conf}
+  swaks --server 127.0.0.1 --port {relay} --from {sender} --to taro@docomo.ne.jp
+  {oiwake} explain a..b@docomo.ne.jp info@docomo.co.jp
+  {oiwake} queue list
+  {oiwake} stats --by carrier,path
+  tail -f {log}
+
+docomo refuses connections for a while (then look at the queue, and set it back to normal):
+
+  {sandbox} --control {control} --tell 'set docomo mood refuse421'
+  {sandbox} --control {control} --tell 'set docomo mood normal'
+"""
+
+
+def start():
+    print("A fake internet on loopback: DNS, carriers, Amazon SES; and Oiwake between them.\n"
+          "Its settings are conf/oiwake.conf and conf/oiwake.rules, with addresses, ports and pace\n"
+          f"changed to run here; they are in {os.path.relpath(TOP, h.ROOT)} while this runs.\n")
+    net = oiwake.Sandbox(zone=ZONE, verified="example.jp,news.example.jp", ttl=60, keep=False,
+                         args=("--ses-user", "AKIAIOSFODNN7EXAMPLE", "--ses-password", SES_PASSWORD))
+    config = Config(net)
+    net.control("zone " + oiwake.dkim_record(TOP).replace(oiwake.DKIM_DOMAIN, "example.jp"))
+    ours = oiwake.Oiwake(config)
+    ours.add_user(USER, PASSWORD)
+    print("$ oiwake check")
+    print(ours.cli("check").stdout)
+    print("$ oiwake explain taro@docomo.ne.jp")
+    print(ours.cli("explain", "taro@docomo.ne.jp").stdout)
+    return net, ours
+
+
+def flow(ours, clients, records, seconds):
+    """Until nothing is queued, or the time is over."""
+    screen = Screen(clients)
+    end = None if seconds is None else time.monotonic() + seconds
+    while clients.running():
+        time.sleep(0.5)
+        records.read()
+        screen.show(ours.stats("path"))
+        if end and time.monotonic() > end:
+            break
+    clients.finish()
+    return screen
+
+
+def drain(ours, records, screen, limit):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        rows = ours.stats("path")
+        records.read()
+        screen.show(rows)
+        if not any(r["queued"] for r in rows):
+            break
+        time.sleep(0.5)
+    screen.show(ours.stats("path"), last=True)
+
+
+def run(seconds):
+    net, ours = start()
+    if seconds != 0:
+        print(HINTS.format(
+            until="Ctrl-C" if seconds is None else f"{seconds} s have passed", sender=SENDER,
+            conf=ours.config.path, relay=ours.port("relay"), log=ours.config.log,
+            oiwake=os.path.relpath(h.OIWAKE), sandbox=os.path.relpath(h.SANDBOX),
+            control=net.control_path))
+    records = Records(net, ours)
+    endless = seconds != 0
+    clients = Clients(ours.config.ports, 1 << 60 if endless else RECIPIENTS,
+                      1 / PER_SECOND if endless else 0)
+    screen = Screen(clients)
+    try:
+        screen = flow(ours, clients, records, seconds if endless else 120)
+    except KeyboardInterrupt:
+        print("\nNo more traffic; what is queued has a little time to go out.")
+        screen.lines = 0
+    clients.finish()
+    drain(ours, records, screen, 30 if endless else 90)
+    good = account(ours, clients, records)
+    if not endless and ours.queue_size():
+        print("The queue is not empty.")
+        good = False
+    ours.stop()
+    net.process.stop()
+    return good
+
+
+RECIPIENTS = int(os.environ.get("DEMO_RECIPIENTS", "3000"))
+PER_SECOND = 40
+
+
+def main():
+    seconds = os.environ.get("DEMO_SECONDS")
+    h.die_with_parent = aside
+    h.work = Demo()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        good = run(int(seconds) if seconds else None)
+    except h.Failed as why:
+        print(f"\n{why}", file=sys.stderr)
+        good = False
+    finally:
+        h.work.end()
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
