@@ -35,6 +35,16 @@ system_hostname(void)
 	return xstrdup(name);
 }
 
+static unsigned
+processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1			? 1
+	       : n > CONFIG_THREADS_MAX ? CONFIG_THREADS_MAX
+					: (unsigned)n;
+}
+
 static struct config *
 config_new(const char *file)
 {
@@ -49,8 +59,8 @@ config_new(const char *file)
 	cfg->admin_socket = xstrdup("/run/oiwake/admin.sock");
 	cfg->delay_notice = DAY_MS / 6;
 	cfg->queue_memory = 20000;
-	cfg->body_memory = 32u << 20;
-	cfg->reserve = 64u << 20;
+	cfg->body_memory = (size_t)32 << 20;
+	cfg->reserve = (uint64_t)64 << 20;
 	cfg->event_keep = 30 * DAY_MS;
 	cfg->idle_session = 5000;
 	cfg->stop_timeout = 30000;
@@ -65,6 +75,8 @@ finish(struct raw_config *raw, enum config_part part, struct str *report)
 	bool good;
 
 	config_build(raw, cfg, part);
+	if (cfg->io_threads == 0)
+		cfg->io_threads = processors();
 	config_check(raw, cfg, part);
 	good = raw->nproblems == 0 && raw->rules_report == NULL;
 	config_raw_report(raw, report);
@@ -81,6 +93,25 @@ config_load_part(const char *file, enum config_part part, struct str *report)
 
 	config_read(&raw, file);
 	return finish(&raw, part, report);
+}
+
+char *
+config_admin_socket(const char *file, struct str *report)
+{
+	struct raw_config raw = { 0 };
+	struct config *cfg = config_new(file);
+	char *path = NULL;
+
+	config_read(&raw, file);
+	if (raw.sections[0].nentries == 0 && raw.broken) {
+		config_raw_report(&raw, report);
+	} else {
+		config_store(&raw, &raw.sections[0], cfg);
+		path = xstrdup(cfg->admin_socket);
+	}
+	config_raw_clear(&raw);
+	config_unref(&cfg);
+	return path;
 }
 
 struct config *

@@ -144,6 +144,12 @@ struct config *config_load(const char *file, struct str *report);
  */
 enum config_part { CONFIG_SETTINGS, CONFIG_RULES, CONFIG_ALL };
 struct config *config_load_part(const char *file, enum config_part, struct str *report);
+/*
+ * Where the daemon of this settings file answers, whatever else may be wrong with the file just now:
+ * an operator in the middle of editing must still reach it. NULL, with *report, when the file cannot
+ * be read. The caller frees.
+ */
+char *config_admin_socket(const char *file, struct str *report);
 /* A configuration is shared by what works under it; counted atomically, any thread. */
 struct config *config_ref(struct config *);
 void config_unref(struct config **);

@@ -92,8 +92,8 @@ config_listener_defaults(void)
 		    .max_commands = 1000000,
 		    .max_errors = 20,
 		    .max_auth_failures = 3,
-		    .idle_timeout = 5 * 60 * 1000,
-		    .command_timeout = 60 * 1000,
+		    .idle_timeout = INT64_C(5) * 60 * 1000,
+		    .command_timeout = INT64_C(60) * 1000,
 		    .min_data_rate = 100 },
 	};
 
@@ -248,8 +248,8 @@ build_source(struct raw_config *raw, const struct raw_section *s,
 static void
 pool_add(struct config_pool *pool, struct config_source *source)
 {
-	pool->sources =
-	    config_grow(pool->sources, &pool->nsources, sizeof(*pool->sources));
+	pool->sources = config_grow(
+	    pool->sources, &pool->nsources, sizeof(struct config_source *));
 	pool->sources[pool->nsources - 1] = source;
 }
 

@@ -62,6 +62,7 @@ struct raw_config {
 
 #define CONFIG_FILE_MAX     (1u << 20) /* bytes */
 #define CONFIG_INCLUDES_MAX 64u        /* files in all, so that they cannot include each other for ever */
+#define CONFIG_THREADS_MAX  64u
 #define CONFIG_PROBLEMS_MAX 200u
 
 void config_problem(struct raw_config *, struct config_place, const char *fmt, ...)

@@ -37,7 +37,7 @@ static const struct config_key root_keys[] = {
 	{ "users", CONFIG_FILE, ROOT(users_file), 0, 0, false },
 	{ "log", CONFIG_FILE, ROOT(log_file), 0, 0, false },
 	{ "admin-socket", CONFIG_FILE, ROOT(admin_socket), 0, 0, false },
-	{ "io-threads", CONFIG_UINT, ROOT(io_threads), 0, 64, false },
+	{ "io-threads", CONFIG_UINT, ROOT(io_threads), 0, CONFIG_THREADS_MAX, false },
 	WORD("log-level"),
 	WORDS("include"),
 };

@@ -85,27 +85,30 @@ json_t *
 cli_ask(
     const struct cli_args *args, const char *path, json_t *body, char **refused)
 {
-	struct config *cfg = cli_config(args, CONFIG_SETTINGS);
-	struct str answer = STR_INIT;
+	struct str answer = STR_INIT, report = STR_INIT;
+	char *socket_path = config_admin_socket(args->config, &report);
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_t *reply = NULL;
 	long status = 0;
 	CURLcode rc;
 
 	json_decref(body);
-	if (cfg != NULL) {
-		rc = transfer(cfg->admin_socket, path, text, &answer, &status);
+	if (socket_path == NULL) {
+		cli_print_lines(stderr, report.data);
+	} else {
+		rc = transfer(socket_path, path, text, &answer, &status);
 		if (rc == CURLE_OK)
 			reply = judge(&answer, status, refused);
 		else
 			cli_fail("cannot reach the daemon at '%s': %s",
-			    cfg->admin_socket,
+			    socket_path,
 			    rc == CURLE_COULDNT_CONNECT
 				? "it does not run, or you may not"
 				: curl_easy_strerror(rc));
 	}
-	config_unref(&cfg);
+	free(socket_path);
 	free(text);
 	str_release(&answer);
+	str_release(&report);
 	return reply;
 }

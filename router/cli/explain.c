@@ -161,8 +161,8 @@ print_text(const struct config *cfg, const struct answer *a)
 	    a->pool ? a->pool : "");
 	line("path", text.data);
 	print_shape(cfg, a);
-	json_array_foreach(a->notes, i, value)
-	    line("note", json_string_value(value));
+	for (i = 0; (value = json_array_get(a->notes, i)) != NULL; i++)
+		line("note", json_string_value(value));
 	str_release(&text);
 }
 

@@ -44,8 +44,7 @@ print_rows(const json_t *rows)
 	for (i = 0; i < n; i++)
 		cli_table_add(t, heads[i]);
 	cli_table_right(t, 3);
-	json_array_foreach(rows, i, row)
-	{
+	for (i = 0; (row = json_array_get(rows, i)) != NULL; i++) {
 		cli_table_add(t, cli_text(row, "id"));
 		cli_table_add(t, cli_text(row, "state"));
 		cli_table_add(t, cli_text(row, "due"));
@@ -83,8 +82,8 @@ queue_list(const struct cli_command *cmd, const struct cli_args *args)
 	else if (!args->json)
 		print_rows(rows);
 	else
-		json_array_foreach(rows, i, row)
-		    cli_print_json(json_incref(row));
+		for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
+			cli_print_json(json_incref(row));
 	json_decref(reply);
 	return CLI_GOOD;
 }
@@ -95,7 +94,7 @@ queue_list(const struct cli_command *cmd, const struct cli_args *args)
 static void
 line(const char *name, const char *text)
 {
-	printf("  %-10s", name);
+	printf("  %-12s", name);
 	cli_print(stdout, text);
 	putchar('\n');
 }
@@ -177,10 +176,14 @@ queue_show(const struct cli_command *cmd, const struct cli_args *args)
 		cli_print_json(reply);
 		return CLI_GOOD;
 	}
-	json_array_foreach(json_object_get(reply, "rows"), i, row)
-	    show_row(row);
-	json_array_foreach(json_object_get(reply, "events"), i, row)
-	    show_event(row);
+	for (i = 0;
+	     (row = json_array_get(json_object_get(reply, "rows"), i)) != NULL;
+	     i++)
+		show_row(row);
+	for (i = 0; (row = json_array_get(
+			 json_object_get(reply, "events"), i)) != NULL;
+	     i++)
+		show_event(row);
 	json_decref(reply);
 	return CLI_GOOD;
 }

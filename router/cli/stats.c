@@ -76,8 +76,9 @@ print_table(const json_t *reply, unsigned by)
 	json_t *row;
 
 	add_heads(t, by, keys);
-	json_array_foreach(json_object_get(reply, "rows"), i, row)
-	{
+	for (i = 0;
+	     (row = json_array_get(json_object_get(reply, "rows"), i)) != NULL;
+	     i++) {
 		add_keys(t, by, row);
 		add_numbers(t, row);
 	}
@@ -115,8 +116,10 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	if (!args.json)
 		print_table(reply, by);
 	else
-		json_array_foreach(json_object_get(reply, "rows"), i, row)
-		    cli_print_json(json_incref(row));
+		for (i = 0; (row = json_array_get(
+				 json_object_get(reply, "rows"), i)) != NULL;
+		     i++)
+			cli_print_json(json_incref(row));
 	json_decref(reply);
 	return CLI_GOOD;
 }

@@ -34,7 +34,7 @@ struct admin {
 	struct evhttp *http;
 	char *socket_path;
 	struct stat made; /* of our socket, not to remove another's */
-	LIST_HEAD(, admin_request) requests;
+	LIST_HEAD(admin_requests, admin_request) requests;
 	unsigned queries;
 };
 
@@ -390,7 +390,7 @@ socket_address(const char *path, struct sockaddr_un *sun, struct err *e)
 	sun->sun_family = AF_UNIX;
 	if (strlen(path) >= sizeof(sun->sun_path))
 		return err_set(e, "name of the admin socket is too long");
-	strcpy(sun->sun_path, path);
+	memcpy(sun->sun_path, path, strlen(path) + 1);
 	return 0;
 }
 

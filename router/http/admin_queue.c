@@ -241,12 +241,12 @@ lane_of(const json_t *lanes, const json_t *row)
 	size_t i;
 	json_t *lane;
 
-	json_array_foreach(
-	    lanes, i, lane) if (same_text(lane, row, "path") &&
-				same_text(lane, row, "group") &&
-				(source == NULL || *source == '\0' ||
-				    same_text(lane, row,
-					"source"))) return json_incref(lane);
+	for (i = 0; (lane = json_array_get(lanes, i)) != NULL; i++)
+		if (same_text(lane, row, "path") &&
+		    same_text(lane, row, "group") &&
+		    (source == NULL || *source == '\0' ||
+			same_text(lane, row, "source")))
+			return json_incref(lane);
 	return json_null();
 }
 
@@ -278,8 +278,8 @@ show_read(struct admin_request *r)
 		return;
 	}
 	lanes = admin_lanes(r->core);
-	json_array_foreach(r->rows, i, row)
-	    json_object_set_new(row, "lane", lane_of(lanes, row));
+	for (i = 0; (row = json_array_get(r->rows, i)) != NULL; i++)
+		json_object_set_new(row, "lane", lane_of(lanes, row));
 	json_decref(lanes);
 	reply = json_object();
 	json_object_set(reply, "rows", r->rows);
@@ -338,14 +338,15 @@ static void
 edit(struct admin_request *r, bool delete)
 {
 	bool all = json_is_true(json_object_get(r->body, "all"));
-	const char *key;
-	json_t *value;
 
 	filter_init(&r->filter);
-	json_object_foreach(
-	    r->body, key, value) if (strcmp(key, "all") != 0 &&
-				     !read_selector(&r->filter, key, value))
-	{
+	for (void *it = json_object_iter(r->body); it != NULL;
+	     it = json_object_iter_next(r->body, it)) {
+		const char *key = json_object_iter_key(it);
+
+		if (strcmp(key, "all") == 0 ||
+		    read_selector(&r->filter, key, json_object_iter_value(it)))
+			continue;
 		admin_error(r, 400, "bad selector '%s'", key);
 		return;
 	}

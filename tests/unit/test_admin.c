@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <ftw.h>
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <jansson.h>
@@ -334,16 +335,22 @@ set_up(void **state)
 }
 
 static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
 tear_down(void **state)
 {
-	char command[64];
-
 	(void)state;
 	config_unref(&core.config);
 	inbox_free(&core.inbox);
 	event_base_free(core.base);
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static int

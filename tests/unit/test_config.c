@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <ftw.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -72,13 +73,19 @@ set_up(void **state)
 }
 
 static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
 tear_down(void **state)
 {
-	char command[64];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* What a file needs that is about something else. */
@@ -380,6 +387,7 @@ defaults_stand(void **state)
 	cfg = load_good(ROOT RELAY, CONFIG_SETTINGS);
 	assert_null(cfg->rules);
 	assert_null(cfg->users_file);
+	assert_true(cfg->io_threads >= 1);
 	assert_int_equal(cfg->log_level, LOG_INFO);
 	assert_string_equal(cfg->rules_file, "oiwake.rules");
 	assert_string_equal(cfg->pools[0].name, "default");
@@ -389,6 +397,24 @@ defaults_stand(void **state)
 	config_unref(&cfg);
 	assert_string_equal(second->hostname, "mail.example.jp");
 	config_unref(&second);
+}
+
+static void
+socket_of_a_broken_file(void **state)
+{
+	struct str report = STR_INIT;
+	char *path;
+
+	(void)state;
+	put("t.conf", 0644, "foo = 1\nadmin-socket = here\nlisten {\n");
+	path = config_admin_socket("t.conf", &report);
+	assert_string_equal(path, "here");
+	assert_string_equal(report.data, "");
+	free(path);
+	assert_null(config_admin_socket("none.conf", &report));
+	assert_string_equal(report.data,
+	    "none.conf: cannot open 'none.conf': No such file or directory\n");
+	str_release(&report);
 }
 
 static void
@@ -505,6 +531,7 @@ main(void)
 		cmocka_unit_test(rules_must_fit),
 		cmocka_unit_test(a_whole_file),
 		cmocka_unit_test(defaults_stand),
+		cmocka_unit_test(socket_of_a_broken_file),
 		cmocka_unit_test(includes_are_relative),
 		cmocka_unit_test(signers_by_nearest_domain),
 		cmocka_unit_test(values),
