@@ -162,8 +162,8 @@ def postfix_start(sink_port):
     ])
 
 
-def oiwake_start(sink_port, name="oiwake", **more):
-    return oiwake.Oiwake(oiwake.bench_config(name, sink_port, **more))
+def oiwake_start(sink_port, name="oiwake"):
+    return oiwake.Oiwake(oiwake.bench_config(name, sink_port))
 
 
 # -- the parts ---------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def part_answer():
 def part_queue():
     """A queue of a million recipients: memory, start and intake."""
     sink_port = h.free_port()
-    ours = oiwake_start(sink_port, name="queue", held=True)
+    ours = oiwake_start(sink_port, name="queue")
     print(f"\nqueue     {QUEUE} recipients for a host that does not answer")
     empty = intake_rate(ours)
     start = time.monotonic()

@@ -356,3 +356,18 @@ class Sandbox:
     def message_bytes(self, message):
         with open(os.path.join(self.keep, f"{message['seq']}.eml"), "rb") as f:
             return f.read()
+
+
+def bench_config(name, sink_port, connections=50, messages=1000, log_level="info"):
+    """For tests/bench: everything to the sink, but held.test to a port where nobody answers."""
+    config = Config(None, name=name, dkim=False, threads=os.cpu_count(), log_level=log_level,
+                    smtp_port=sink_port, limits="\tmax-connections-per-client = 1000",
+                    mta="\trelay-host = 127.0.0.1\n\tsign = no\n\ttls = none")
+    config.text += (f'\npath "dead" {{\n\ttype = mta\n\tpool = keitai\n\tport = {h.free_port()}\n'
+                    "\tallow-private = yes\n\trelay-host = 127.0.0.1\n\tsign = no\n}\n")
+    config.save()
+    config.write("oiwake.rules", "route held to domain held.test via dead\n"
+                 "route all to any via mta\n"
+                 f"shape default connections {connections} messages {messages} retry 1h expiry 5d\n"
+                 "shape path dead retry 4h\n")
+    return config
