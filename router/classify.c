@@ -71,7 +71,7 @@ static const struct {
 } statuses[] = {
 	{ ".1.0", "userunknown" }, { ".1.1", "userunknown" }, { ".1.2", "hostunknown" },
 	{ ".1.3", "syntaxerror" }, { ".1.6", "hasmoved" },    { ".1.7", "rejected" },
-	{ ".1.8", "rejected" },    { ".1.10", "hostunknown" },{ ".2.0", "userunknown" },
+	{ ".1.8", "rejected" },    { ".1.10", "hostunknown" },{ ".2.0", "filtered" },
 	{ ".2.1", "suspend" },     { ".2.2", "mailboxfull" }, { ".2.3", "mesgtoobig" },
 	{ ".3.4", "mesgtoobig" },  { ".4.1", "networkerror" },{ ".4.2", "networkerror" },
 	{ ".4.4", "networkerror" },{ ".4.6", "networkerror" },{ ".4.7", "expired" },
@@ -141,7 +141,8 @@ classify_plain(const struct outcome *o, struct verdict *v)
 	}
 	if ((v->reason = reason_of_status(o->enhanced)) == NULL)
 		v->reason = by_stage[o->stage];
-	if (o->code == 0 && o->stage >= STAGE_MAIL)
+	/* Not what we refused ourselves, such as a message too large for the peer. */
+	if (o->code == 0 && o->stage >= STAGE_MAIL && !o->permanent)
 		v->reason = "networkerror";
 	if (o->reset && o->stage == STAGE_CONNECT) {
 		v->reason = "blocked"; /* au says no more than that */

@@ -27,23 +27,34 @@ static const struct {
 	{ 535, NULL,                         { VERDICT_HOLD, "securityerror", 0, false, false } },
 	{ 552, NULL,                         { VERDICT_BOUNCE, "mesgtoobig", 0, false, false } },
 	{ 553, NULL,                         { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
+	/* These quote the message, which must not be able to say what closes the path. */
+	{ 554, "duplicate header",           { VERDICT_BOUNCE, "contenterror", 0, false, false } },
+	{ 554, "missing final",              { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
+	{ 554, "local address",              { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
+	{ 554, "domain contains",            { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
+	{ 554, "transaction failed",         { VERDICT_BOUNCE, "contenterror", 0, false, false } },
 	{ 554, "access denied",              { VERDICT_HOLD, "securityerror", 0, false, false } },
 	{ 554, "not verified",               { VERDICT_HOLD, "securityerror", 0, false, false } },
 	{ 554, "paused",                     { VERDICT_HOLD, "securityerror", 0, false, false } },
 	{ 554, "configuration set",          { VERDICT_HOLD, "securityerror", 0, false, false } },
 	{ 554, "shutdown",                   { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 554, "duplicate header",           { VERDICT_BOUNCE, "contenterror", 0, false, false } },
-	{ 554, "missing final",              { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
-	{ 554, "local address",              { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
-	{ 554, "domain contains",            { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
 };
 /* clang-format on */
 
-/* Before MAIL nothing of a message is known yet: whatever is refused there is the path's. */
+/*
+ * What is refused before MAIL knows nothing of a message: it is the path's. STAGE_NONE is our own word
+ * on a recipient (path_carries) and never comes from SES.
+ */
 static const struct verdict refused_early = { VERDICT_HOLD, "securityerror",
 	0, false, false };
-static const struct verdict tls_failed = { VERDICT_HOLD, "securityerror",
-	0, false, false };
+
+/* A bad certificate, no STARTTLS. A connection that breaks or stalls in the handshake is neither. */
+static bool
+is_tls_refusal(const struct outcome *o)
+{
+	return o->stage == STAGE_TLS && o->scope >= SCOPE_LANE &&
+	    o->code / 100 != 4 && !o->reset;
+}
 
 const struct verdict *
 ses_classify(const struct outcome *o)
@@ -53,9 +64,10 @@ ses_classify(const struct outcome *o)
 		    (rows[i].text == NULL ||
 			strcasestr(o->text, rows[i].text) != NULL))
 			return &rows[i].verdict;
-	if (o->stage == STAGE_TLS)
-		return &tls_failed;
-	if (o->stage < STAGE_MAIL && outcome_class(o) == 5)
+	if (is_tls_refusal(o))
+		return &refused_early;
+	if (o->stage > STAGE_NONE && o->stage < STAGE_MAIL &&
+	    outcome_class(o) == 5)
 		return &refused_early;
 	return NULL;
 }
