@@ -176,7 +176,7 @@ def mail():
     n = 0
     while True:
         for _ in range(3):
-            yield "relay", f"newsletter {n}", [next(everyone) for _ in range(20)]
+            yield "relay", "newsletter", [next(everyone) for _ in range(20)]
         for subject, to in troubles(n):
             yield "relay", subject, to
         for _ in range(30):
@@ -191,7 +191,7 @@ class Clients:
         self.ports, self.left, self.pace = ports, recipients, pace
         self.source = mail()
         self.lock = threading.Lock()
-        self.ledger = set()     # (message id, recipient)
+        self.ledger = {}        # (message id, recipient) -> what kind of mail it was
         self.messages = collections.Counter()
         self.refused = []
         self.over = threading.Event()
@@ -251,7 +251,7 @@ class Clients:
             return
         with self.lock:
             self.messages[listener] += 1
-            self.ledger.update((text.decode().split()[-1], address) for address in taken)
+            self.ledger.update({(text.decode().split()[-1], a): subject for a in taken})
 
 
 # -- what happened -----------------------------------------------------------------------------
@@ -264,9 +264,9 @@ class Records:
         self.delivered = collections.Counter()      # by (path, carrier)
         self.twice = collections.Counter()          # taken, but the reply never came
         self.findings = []                          # the witness saw something wrong
-        self.finals = collections.Counter()         # by (message id, recipient), of clients
+        self.finals = {}                            # (message id, recipient) -> its final line
+        self.again = []                             # final lines that were not the first
         self.notices = set()                        # ids of our own reports to senders
-        self.ends = collections.Counter()           # (event, reason) of final lines
 
     def read(self):
         for entry in self.journal.read():
@@ -291,12 +291,15 @@ class Records:
             self.findings.append(f"{e['host']}: signed by {e['dkim']}")
 
     def final(self, e):
-        message, to = e["id"].split(".")[0], e["to"]
-        self.ends[e["event"], e.get("reason", "")] += 1
         if e["from"] == "":
             self.notices.add(e["id"])
-        else:
-            self.finals[message, to] += 1
+            return
+        key = e["id"].split(".")[0], e["to"]
+        if key in self.finals:
+            self.again.append(e["line"])
+        event, reason = e["event"], e.get("reason", "")
+        plain = event in ("sent", "delivered") or reason in ("", event)
+        self.finals[key] = event if plain else f"{event} ({reason})"
 
 
 COUNTERS = ("accepted", "sent", "bounced", "filtered", "expired", "queued")
@@ -313,16 +316,16 @@ class Screen:
 
     def show(self, rows, last=False):
         now = time.monotonic()
-        if not self.terminal and not last and self.lines and now - self.shown < 5:
+        if not rows or not self.terminal and not last and self.lines and now - self.shown < 5:
             return
         self.shown = now
         if self.terminal and self.lines:
             print(f"\033[{self.lines}A", end="")
         lines = [f"  {now - self.start:5.0f} s   "
-                 + "".join(f"{c:>10}" for c in (*COUNTERS, "(deferrals)"))]
+                 + "".join(f"{c:>10}" for c in COUNTERS) + "   (deferred)"]
         for row in rows:
             lines.append(f"  {row['path']:10}" + "".join(f"{row[c]:10}" for c in COUNTERS)
-                         + f"{row['deferred']:11}")
+                         + f"{row['deferred']:13}")
         for line in lines:
             print(line + ("\033[K" if self.terminal else ""))
         self.lines = len(lines)
@@ -357,13 +360,22 @@ def checks(clients, records, rows, queue):
     yield sum(records.twice.values()) == sum(r["unread"] for r in rows), (
         f"those without a reply are counted as unread: {sum(r['unread'] for r in rows)}")
     settled = set(records.finals)
-    yield settled | waiting == clients.ledger and not settled & waiting and (
-        max(records.finals.values(), default=1) == 1), (
+    yield settled | waiting == set(clients.ledger) and not settled & waiting and (
+        not records.again), (
         f"of {len(clients.ledger)} recipients answered 250, {len(settled)} have one final log line, "
         f"{len(waiting)} are queued")
     yield not records.findings, (
         "witness: carrier mail is signed, SES mail is not, no protocol error"
         if not records.findings else f"witness: {records.findings[:3]}")
+
+
+def say_kinds(clients, records):
+    kinds = {}
+    for key, kind in clients.ledger.items():
+        kinds.setdefault(kind, collections.Counter())[records.finals.get(key, "queued")] += 1
+    for kind, ends in sorted(kinds.items(), key=lambda k: -k[1].total()):
+        print(f"  {ends.total():6} {kind:22}"
+              + ", ".join(f"{count} {end}" for end, count in ends.most_common()))
 
 
 def say_witness(rows, records):
@@ -384,9 +396,9 @@ def account(ours, clients, records):
     print(ours.cli("stats", "--by", "path,carrier").stdout, end="")
     print("\nWhat Oiwake counted as sent, and what the sandbox's journal says it received:")
     say_witness(rows, records)
-    print("\nHow recipients ended:")
-    for (event, reason), count in records.ends.most_common():
-        print(f"  {count:6}  {event:10} {reason if reason != event else ''}")
+    print("\nWhat was sent, and what became of it (sent: Amazon SES took it; delivered: the carrier's or "
+          "\nanother server took it):\n")
+    say_kinds(clients, records)
     print()
     good = True
     for holds, sentence in checks(clients, records, rows, queue):
