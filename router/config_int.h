@@ -6,7 +6,8 @@
  *	config_raw.c     looking into raw sections, problems and their report
  *	config_schema.c  which sections and keys there are, and storing a value by its row
  *	config_value.c   durations, sizes, names
- *	config_build.c   raw sections -> listeners, sources, pools, paths, signers
+ *	config_build.c   raw sections -> listeners, signers and the rest
+ *	config_paths.c   raw sections -> sources, pools, paths
  *	config_check.c   what must agree with what: rules, users, files
  *
  * A mistake never ends the reading: it becomes a problem, and all of them are printed at the end.
@@ -150,6 +151,17 @@ bool config_value_name(const char *);                          /* what a section
 /* -- building and checking ---------------------------------------------------------------------------- */
 
 void config_build(struct raw_config *, struct config *, enum config_part);
+void config_build_ways_out(struct raw_config *, struct config *, enum config_part);
+/* The index of the section's word among n names; `fallback` when it is not given, or not known and
+ * told so. */
+int config_word_index(struct raw_config *, const struct raw_section *, const char *key,
+    const char *const *names, size_t n, int fallback);
+#define CONFIG_WORD_INDEX(raw, s, key, names, fallback) \
+	config_word_index(raw, s, key, names, sizeof(names) / sizeof((names)[0]), fallback)
+/* The file that a key of the section (NULL: none) names; NULL when it does not. The caller frees. */
+char *config_file_of(const struct raw_section *, const char *key);
+size_t config_count(const struct raw_config *, const char *kind); /* sections of that kind */
+bool config_is_kind(const struct raw_section *, const char *kind);
 void config_check(struct raw_config *, struct config *, enum config_part);
 const struct config_listener *config_listener_defaults(void);
 /* CONFIG_SETTINGS from memory; touches no file. NULL when anything is wrong. */
