@@ -16,7 +16,7 @@
 #include "router/config_int.h"
 #include "rules/rules.h"
 
-#define DAY_MS (24 * 3600 * INT64_C(1000))
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 /* The count stands beside what is shared, out of readers' sight. */
 struct counted_config {

@@ -17,8 +17,7 @@
 #include "mta/tls.h"
 #include "rules/report.h"
 
-/* -- words -------------------------------------------------------------------
- */
+/* -- words ----------------------------------------------------------------- */
 
 static void
 report_word(struct raw_config *raw, const struct raw_entry *entry,

@@ -52,8 +52,7 @@ config_grow(void *array, size_t *n, size_t size)
 	return array;
 }
 
-/* -- what libconfuse calls ---------------------------------------------------
- */
+/* -- what libconfuse calls ------------------------------------------------- */
 
 static const struct config_kind *
 section_kind(cfg_t *cfg)
@@ -132,8 +131,7 @@ on_section_end(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
-/* -- the schema as libconfuse wants it ----------------------------------------
- */
+/* -- the schema as libconfuse wants it ------------------------------------- */
 
 static size_t
 add_keys(cfg_opt_t *opts, const struct config_kind *kind)

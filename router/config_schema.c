@@ -167,8 +167,7 @@ config_key_find(const struct config_kind *kind, const char *name)
 	return NULL;
 }
 
-/* -- storing -----------------------------------------------------------------
- */
+/* -- storing --------------------------------------------------------------- */
 
 static void
 set_text(void *field, char *value)
