@@ -126,6 +126,7 @@ static const struct config_key queue_keys[] = {
 	{ "reserve", CONFIG_SIZE64, ROOT(reserve), 0, 1024 * GIB, false },
 	{ "event-keep", CONFIG_MS, ROOT(event_keep), MINUTE, 3660 * DAY, false },
 	{ "delay-notice", CONFIG_MS, ROOT(delay_notice), 0, 30 * DAY, false },
+	{ "probe", CONFIG_MS, ROOT(probe), 100, DAY, false },
 	{ "idle-session", CONFIG_MS, ROOT(idle_session), 0, 10 * MINUTE, false },
 	{ "stop-timeout", CONFIG_MS, ROOT(stop_timeout), 100, DAY, false },
 };

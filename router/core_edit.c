@@ -71,7 +71,8 @@ core_reload(struct core *c, struct str *report)
 	struct err e = ERR_INIT;
 
 	if (config == NULL) {
-		log_text(LOG_ERROR, "reload", "refused: %s", report->data);
+		log_text(LOG_ERROR, "reload", "refused: %.*s",
+		    (int)strcspn(report->data, "\n"), report->data);
 		return -1;
 	}
 	if (log_open(config->log_file, &e) != 0)
@@ -140,6 +141,17 @@ remove_one(void *arg, struct recipient *r)
 	settle_removed(e->core->settler, r);
 }
 
+/* Those that wait in lanes, and what they wait for. */
+static void
+retry_in_memory(struct edit *e)
+{
+	const char *path = e->op.filter.path;
+
+	e->changed = lanes_count(e->core->lanes, is_wanted, e);
+	lanes_end_rests(
+	    e->core->lanes, path != NULL && path[0] != '\0' ? path : NULL);
+}
+
 static void
 on_edited(struct store_request *req)
 {
@@ -184,7 +196,7 @@ core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
 	if (delete)
 		lanes_take(c->lanes, is_wanted, remove_one, e);
 	else
-		e->changed = lanes_retry(c->lanes, is_wanted, e);
+		retry_in_memory(e);
 	c->edits++;
 	store_queue_edit(c->store, &e->op);
 	core_wake(c);

@@ -320,24 +320,37 @@ count_wanted(const struct dest *d,
 }
 
 unsigned
-lanes_retry(struct lanes *ls, bool (*wanted)(void *, const struct recipient *),
+lanes_count(struct lanes *ls, bool (*wanted)(void *, const struct recipient *),
     void *arg)
 {
-	unsigned n, total = 0;
+	unsigned total = 0;
 	struct lane *l;
 	struct dest *d;
 
 	TAILQ_FOREACH (l, &ls->all, link)
-		TAILQ_FOREACH (d, &l->dests, link) {
-			if ((n = count_wanted(d, wanted, arg)) == 0)
-				continue;
-			total += n;
-			l->state->hold.until = 0;
-			l->backoff.until = 0;
-			d->backoff.until = 0;
-			lane_make_runnable(l);
-		}
+		TAILQ_FOREACH (d, &l->dests, link)
+			total += count_wanted(d, wanted, arg);
 	return total;
+}
+
+void
+lanes_end_rests(struct lanes *ls, const char *path)
+{
+	struct path_state *p;
+	struct lane *l;
+	struct dest *d;
+
+	TAILQ_FOREACH (p, &ls->paths, link)
+		if (path == NULL || strcmp(p->name, path) == 0)
+			p->hold.until = 0;
+	TAILQ_FOREACH (l, &ls->all, link) {
+		if (path != NULL && strcmp(l->path, path) != 0)
+			continue;
+		l->backoff.until = 0;
+		TAILQ_FOREACH (d, &l->dests, link)
+			d->backoff.until = 0;
+		lane_make_runnable(l);
+	}
 }
 
 /* -- for people ------------------------------------------------------------------------------------------------ */

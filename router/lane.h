@@ -35,9 +35,11 @@ void lanes_drain(struct lanes *, void (*each)(void *arg, struct recipient *), vo
 /* Takes out those that `wanted` says; they are handed to `each`. */
 void lanes_take(struct lanes *, bool (*wanted)(void *arg, const struct recipient *),
     void (*each)(void *arg, struct recipient *), void *arg);
-/* Lanes for which any of the wanted wait end their rest. Returns how many of them wait. */
-unsigned lanes_retry(struct lanes *, bool (*wanted)(void *arg, const struct recipient *),
+/* How many of the wanted wait. */
+unsigned lanes_count(struct lanes *, bool (*wanted)(void *arg, const struct recipient *),
     void *arg);
+/* An operator wants a try now: that path, its lanes and destinations end their rest; NULL: all. */
+void lanes_end_rests(struct lanes *, const char *path);
 /* Closes all idle sessions; those with work leave after it. */
 void lanes_close_sessions(struct lanes *);
 

@@ -414,6 +414,8 @@ log_job(const struct job *j)
 		log_str(&l, "reason", j->reason);
 	if (j->outcome.code != 0)
 		log_int(&l, "code", j->outcome.code);
+	if (j->remote_id[0] != '\0')
+		log_str(&l, "remote_id", j->remote_id);
 	log_str(&l, "reply", j->outcome.text);
 	log_end(&l);
 }
