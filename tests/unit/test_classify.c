@@ -141,8 +141,7 @@ every_row_has_its_meaning(void **state)
 		}
 }
 
-/* -- the facts ---------------------------------------------------------------
- */
+/* -- the facts */
 
 /* A tab ends a field, and two in a row an empty one. */
 static char *
@@ -194,8 +193,7 @@ every_fact_is_a_row(void **state)
 	assert_true(n > 0);
 }
 
-/* -- without a reply ---------------------------------------------------------
- */
+/* -- without a reply */
 
 /* clang-format off */
 static const struct {
