@@ -252,7 +252,7 @@ def test_ses_throttling_and_535_hold():
         h.equal(ours.finals(f"{mood}@example.com"), [],
                 f"final lines under {mood}")
         net.control("set ses mood normal")
-        ours.cli("queue retry", "--path", "ses")
+        ours.cli("queue retry", "--path", "ses", status=None)
         net.journal.wait_delivered(f"{mood}@example.com", limit=3 * h.PATIENCE)
     ours.wait_empty()
     h.equal(ours.total("bounced"), 0, "bounced")
