@@ -10,6 +10,7 @@ Oiwake runs with the sample files of conf/; CHANGES lists each line that had to 
 
 import collections
 import contextlib
+import math
 import os
 import random
 import shutil
@@ -25,6 +26,8 @@ import harness as h  # noqa: E402
 import oiwake  # noqa: E402
 
 TOP = os.path.join(h.BUILD, "demo")
+RECIPIENTS = int(os.environ.get("DEMO_RECIPIENTS", "3000"))  # of DEMO_SECONDS=0
+PER_SECOND = 40                                              # otherwise
 USER, PASSWORD = "app", "correct horse battery"
 SENDER = "info@news.example.jp"
 SES_PASSWORD = "sandbox-password"
@@ -88,12 +91,17 @@ class Demo(h.Work):
         self.processes = []
         self.cleanups = []
 
-    def end(self):
-        for process in reversed(self.processes):
-            process.finish()
+    def end(self, keep):
+        """Sentences about what ended badly by itself."""
+        trouble = [t for p in reversed(self.processes) for t in p.finish()]
+        if keep or trouble:
+            h.work_show()
+            print(f"kept: {os.path.relpath(TOP, h.ROOT)}")
         for cleanup in reversed(self.cleanups):
             cleanup()
-        shutil.rmtree(TOP, ignore_errors=True)
+        if not keep and not trouble:
+            shutil.rmtree(TOP, ignore_errors=True)
+        return trouble
 
 
 def aside():
@@ -266,6 +274,7 @@ class Records:
         self.findings = []                          # the witness saw something wrong
         self.finals = {}                            # (message id, recipient) -> its final line
         self.again = []                             # final lines that were not the first
+        self.taken = {}                             # message id -> recipients, whoever sent it
         self.notices = set()                        # ids of our own reports to senders
 
     def read(self):
@@ -274,6 +283,8 @@ class Records:
         for entry in self.log.read():
             if entry.get("event") in oiwake.FINAL:
                 self.final(entry)
+            elif entry.get("event") == "accepted":
+                self.taken[entry["id"]] = int(entry["recipients"])
         self.journal.all.clear()
         self.log.all.clear()
 
@@ -308,27 +319,28 @@ COUNTERS = ("accepted", "sent", "bounced", "filtered", "expired", "queued")
 class Screen:
     """One line per path, written over itself on a terminal; every few seconds elsewhere."""
 
-    def __init__(self, clients):
-        self.clients = clients
-        self.start = self.shown = time.monotonic()
+    def __init__(self):
+        self.start = time.monotonic()
+        self.shown = -math.inf
+        self.rows = None
         self.lines = 0
         self.terminal = sys.stdout.isatty()
 
     def show(self, rows, last=False):
         now = time.monotonic()
-        if not rows or not self.terminal and not last and self.lines and now - self.shown < 5:
+        if last and rows == self.rows or not rows:
             return
-        self.shown = now
+        if not self.terminal and not last and now - self.shown < 5:
+            return
         if self.terminal and self.lines:
             print(f"\033[{self.lines}A", end="")
-        lines = [f"  {now - self.start:5.0f} s   "
-                 + "".join(f"{c:>10}" for c in COUNTERS) + "   (deferred)"]
+        self.shown, self.rows, self.lines = now, rows, len(rows) + 1
+        end = "\033[K\n" if self.terminal else "\n"
+        print(f"  {now - self.start:5.0f} s    " + "".join(f"{c:>9}" for c in COUNTERS)
+              + "   (deferred)", end=end)
         for row in rows:
-            lines.append(f"  {row['path']:10}" + "".join(f"{row[c]:10}" for c in COUNTERS)
-                         + f"{row['deferred']:13}")
-        for line in lines:
-            print(line + ("\033[K" if self.terminal else ""))
-        self.lines = len(lines)
+            print(f"  {row['path']:10}" + "".join(f"{row[c]:9}" for c in COUNTERS)
+                  + f"{row['deferred']:13}", end=end)
         sys.stdout.flush()
 
 
@@ -340,15 +352,18 @@ ENDS = ("sent", "bounced", "filtered", "expired", "suppressed", "removed", "queu
 def checks(clients, records, rows, queue):
     """(holds, sentence) of each thing that must be true."""
     total = sum(r["accepted"] for r in rows)
-    notices = total - len(clients.ledger)
-    waiting = {(q["id"].split(".")[0], q["to"]) for q in queue if q["from"]}
+    ours = {message for message, _ in clients.ledger}
+    yours = sum(count for message, count in records.taken.items() if message not in ours)
+    notices = total - len(clients.ledger) - yours
+    waiting = {key for q in queue if (key := (q["id"].split(".")[0], q["to"]))[0] in ours}
     waiting_notices = {q["id"] for q in queue if not q["from"]}
     yield not clients.refused, (
         f"clients: {sum(clients.messages.values())} messages answered 250, "
         f"{len(clients.ledger)} recipients, {len(clients.refused)} refused"
         + "".join(f"\n         {why}" for why in clients.refused[:3]))
     yield notices == len(records.notices | waiting_notices), (
-        f"accepted {total} = {len(clients.ledger)} of the clients + {notices} reports to the sender")
+        f"accepted {total} = {len(clients.ledger)} of the clients + {notices} reports to the sender"
+        + (f" + {yours} of yours" if yours else ""))
     ends = {name: sum(r.get(name, 0) for r in rows) for name in ENDS}
     yield all(r["accepted"] == sum(r.get(name, 0) for name in ENDS) for r in rows), (
         f"accepted {total} = " + " + ".join(f"{ends[n]} {n}" for n in ENDS))
@@ -359,7 +374,7 @@ def checks(clients, records, rows, queue):
         + f" + {sum(records.twice.values())} taken without a reply, for each path and carrier")
     yield sum(records.twice.values()) == sum(r["unread"] for r in rows), (
         f"those without a reply are counted as unread: {sum(r['unread'] for r in rows)}")
-    settled = set(records.finals)
+    settled = {key for key in records.finals if key[0] in ours}
     yield settled | waiting == set(clients.ledger) and not settled & waiting and (
         not records.again), (
         f"of {len(clients.ledger)} recipients answered 250, {len(settled)} have one final log line, "
@@ -396,8 +411,8 @@ def account(ours, clients, records):
     print(ours.cli("stats", "--by", "path,carrier").stdout, end="")
     print("\nWhat Oiwake counted as sent, and what the sandbox's journal says it received:")
     say_witness(rows, records)
-    print("\nWhat was sent, and what became of it (sent: Amazon SES took it; delivered: the carrier's or "
-          "\nanother server took it):\n")
+    print("\nWhat was sent, and what became of it (sent: Amazon SES took it; delivered: the carrier's\n"
+          "or another server took it):\n")
     say_kinds(clients, records)
     print()
     good = True
@@ -444,54 +459,47 @@ def start():
     return net, ours
 
 
-def flow(ours, clients, records, seconds):
-    """Until nothing is queued, or the time is over."""
-    screen = Screen(clients)
-    end = None if seconds is None else time.monotonic() + seconds
-    while clients.running():
-        time.sleep(0.5)
-        records.read()
-        screen.show(ours.stats("path"))
-        if end and time.monotonic() > end:
-            break
-    clients.finish()
-    return screen
+def hints(net, ours, seconds):
+    print(HINTS.format(
+        until="Ctrl-C" if seconds is None else f"{seconds} s have passed", sender=SENDER,
+        conf=ours.config.path, relay=ours.port("relay"), log=ours.config.log,
+        oiwake=os.path.relpath(h.OIWAKE), sandbox=os.path.relpath(h.SANDBOX),
+        control=net.control_path))
 
 
-def drain(ours, records, screen, limit):
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
+def watch(ours, records, screen, going, seconds):
+    """Shows what happens while going(rows), at most so long."""
+    end = time.monotonic() + seconds
+    while True:
         rows = ours.stats("path")
         records.read()
+        over = not going(rows) or time.monotonic() > end
         screen.show(rows)
-        if not any(r["queued"] for r in rows):
-            break
+        if over:
+            return
         time.sleep(0.5)
-    screen.show(ours.stats("path"), last=True)
 
 
 def run(seconds):
+    """The demo; whether all is accounted for. seconds: 0 for one load, None for no end."""
     net, ours = start()
     if seconds != 0:
-        print(HINTS.format(
-            until="Ctrl-C" if seconds is None else f"{seconds} s have passed", sender=SENDER,
-            conf=ours.config.path, relay=ours.port("relay"), log=ours.config.log,
-            oiwake=os.path.relpath(h.OIWAKE), sandbox=os.path.relpath(h.SANDBOX),
-            control=net.control_path))
+        hints(net, ours, seconds)
     records = Records(net, ours)
-    endless = seconds != 0
-    clients = Clients(ours.config.ports, 1 << 60 if endless else RECIPIENTS,
-                      1 / PER_SECOND if endless else 0)
-    screen = Screen(clients)
+    clients = Clients(ours.config.ports, RECIPIENTS if seconds == 0 else math.inf,
+                      0 if seconds == 0 else 1 / PER_SECOND)
+    screen = Screen()
     try:
-        screen = flow(ours, clients, records, seconds if endless else 120)
+        watch(ours, records, screen, lambda _: clients.running(),
+              {0: 120, None: math.inf}.get(seconds, seconds))
     except KeyboardInterrupt:
         print("\nNo more traffic; what is queued has a little time to go out.")
         screen.lines = 0
     clients.finish()
-    drain(ours, records, screen, 30 if endless else 90)
+    watch(ours, records, screen, lambda rows: any(r["queued"] for r in rows), 60)
+    screen.show(ours.stats("path"), last=True)
     good = account(ours, clients, records)
-    if not endless and ours.queue_size():
+    if seconds == 0 and ours.queue_size():
         print("The queue is not empty.")
         good = False
     ours.stop()
@@ -499,23 +507,24 @@ def run(seconds):
     return good
 
 
-RECIPIENTS = int(os.environ.get("DEMO_RECIPIENTS", "3000"))
-PER_SECOND = 40
-
-
 def main():
     seconds = os.environ.get("DEMO_SECONDS")
     h.die_with_parent = aside
     h.work = Demo()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    good = stopped = False
     try:
         good = run(int(seconds) if seconds else None)
     except h.Failed as why:
-        print(f"\n{why}", file=sys.stderr)
-        good = False
+        print(f"\n{why}")
+    except (KeyboardInterrupt, SystemExit):
+        print("\nstopped")
+        stopped = True
     finally:
-        h.work.end()
-    sys.exit(0 if good else 1)
+        trouble = h.work.end(keep=not good and not stopped)
+    for line in trouble:
+        print(line)
+    sys.exit(0 if good and not trouble else 1)
 
 
 if __name__ == "__main__":
