@@ -1,5 +1,6 @@
 /*
- * header_filter.c - a message's header without the fields that must not leave by a path.
+ * header_filter.c - a message's header without the fields that must not leave
+ * by a path.
  */
 #include "router/header_filter.h"
 
@@ -20,19 +21,27 @@ field_end(const char *p, const char *end)
 	return p;
 }
 
+/* A ':' in a name stands for the end of the field's, blanks before it included
+ * (RFC 5322 4.5). */
 static bool
-starts_with(const char *p, const char *end, const char *name)
+has_name(const char *p, const char *end, const char *name)
 {
-	size_t n = strlen(name);
+	size_t n = strcspn(name, ":");
 
-	return (size_t)(end - p) >= n && strncasecmp(p, name, n) == 0;
+	if ((size_t)(end - p) < n || strncasecmp(p, name, n) != 0)
+		return false;
+	if (name[n] == '\0')
+		return true;
+	for (p += n; p < end && (*p == ' ' || *p == '\t'); p++)
+		;
+	return p < end && *p == ':';
 }
 
 static bool
 is_dropped(const char *p, const char *end, const char *const *drop, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (starts_with(p, end, drop[i]))
+		if (has_name(p, end, drop[i]))
 			return true;
 	return false;
 }
