@@ -129,11 +129,13 @@ class Work:
         return os.path.join(self.path, *names)
 
     def write(self, name, text, mode=0o644):
+        """Whole at any moment, for a program that may be reading it."""
         path = self.file(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as f:
+        with open(path + ".part", "w", encoding="utf-8") as f:
             f.write(text)
-        os.chmod(path, mode)
+        os.chmod(path + ".part", mode)
+        os.replace(path + ".part", path)
         return path
 
 

@@ -18,7 +18,7 @@ from oiwake import ROUTES, Config, Oiwake, Sandbox
 from test_restart import BOUNCE, EXPIRED, UNREAD, events
 
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1 << 32))
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "6"))
 REMOVED = 7  # as the store numbers its events
 TEMPLATES = ("user{}@ordinary.test", "user{}@docomo.ne.jp", "user{}@ezweb.ne.jp",
              "user{}@softbank.ne.jp", "user{}@example.com", "user{}@example.net",
