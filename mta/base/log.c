@@ -85,33 +85,50 @@ log_start(struct logline *l, enum log_level level, const char *event)
 	return true;
 }
 
-static bool
-is_plain(const char *value, size_t len)
+/*
+ * How many bytes from p on must be escaped: a control, or in UTF-8 a C1 control or a line or paragraph
+ * separator, at which some readers end a line.
+ */
+static size_t
+control_length(const unsigned char *p, size_t left)
 {
-	if (len == 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)value[i];
-		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f)
+	if (*p < ' ' || *p == 0x7f)
+		return 1;
+	if (left >= 2 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+		return 2;
+	if (left >= 3 && memcmp(p, "\xe2\x80", 2) == 0 &&
+	    (p[2] == 0xa8 || p[2] == 0xa9))
+		return 3;
+	return 0;
+}
+
+static bool
+is_plain(const unsigned char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] == ' ' || p[i] == '"' || p[i] == '=' || p[i] == '\\' ||
+		    control_length(p + i, len - i) > 0)
 			return false;
-	}
-	return true;
+	return len > 0;
 }
 
 static void
-add_quoted(struct str *s, const char *value, size_t len)
+add_quoted(struct str *s, const unsigned char *p, size_t len)
 {
+	size_t control = 0;
+
 	str_addc(s, '"');
 	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)value[i];
-		if (c == '"' || c == '\\') {
-			str_addc(s, '\\');
-			str_addc(s, (char)c);
-		} else if (c < ' ' || c == 0x7f) {
-			str_addf(s, "\\x%02x", c);
-		} else {
-			str_addc(s, (char)c);
+		if (control == 0)
+			control = control_length(p + i, len - i);
+		if (control > 0) {
+			str_addf(s, "\\x%02x", p[i]);
+			control--;
+			continue;
 		}
+		if (p[i] == '"' || p[i] == '\\')
+			str_addc(s, '\\');
+		str_addc(s, (char)p[i]);
 	}
 	str_addc(s, '"');
 }
@@ -122,10 +139,10 @@ log_mem(struct logline *l, const char *key, const char *value, size_t len)
 	str_addc(&l->text, ' ');
 	str_adds(&l->text, key);
 	str_addc(&l->text, '=');
-	if (is_plain(value, len))
+	if (is_plain((const unsigned char *)value, len))
 		str_add(&l->text, value, len);
 	else
-		add_quoted(&l->text, value, len);
+		add_quoted(&l->text, (const unsigned char *)value, len);
 }
 
 void
