@@ -75,7 +75,8 @@ message_id_parse(const char *text, int64_t *id)
 			return -1;
 		v = v << 5 | (uint64_t)d;
 	}
-	if (text[MESSAGE_ID_TEXT - 1] != '\0')
+	/* 0 is nobody's id, and "any" in a queue_filter. */
+	if (text[MESSAGE_ID_TEXT - 1] != '\0' || v == 0)
 		return -1;
 	*id = (int64_t)v;
 	return 0;
