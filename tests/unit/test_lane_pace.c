@@ -186,7 +186,7 @@ the_longest_rest_counts(void **state)
 	assert_int_equal(lane_connections(&l), 8);
 }
 
-/* -- from the configuration -- */
+/* -- from the configuration */
 
 static char folder[] = "/tmp/test_lane_pace.XXXXXX";
 

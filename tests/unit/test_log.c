@@ -53,8 +53,7 @@ take_log(struct str *out)
 	close(fd);
 }
 
-/* -- a reader
- * ------------------------------------------------------------------ */
+/* -- a reader */
 
 /* One value, quoted or not; returns what follows it, or NULL when it is none.
  */
@@ -118,8 +117,7 @@ check_value(const char *value, size_t len)
 	str_release(&text);
 }
 
-/* -- values
- * -------------------------------------------------------------------- */
+/* -- values */
 
 static void
 hostile_values(void **state)
@@ -129,8 +127,8 @@ hostile_values(void **state)
 		"x\" b=forged c=\"", "x\\\" b=forged", "x\\", "\\x0a",
 		"\x1b[2J\x1b[31m", "\x7f", "\t", "plain", "a@b.example",
 		"\xe6\x9c\xac@example.jp", "\xff\xfe", "\xc2", "\xe2\x80",
-		"\xc2\x85\xe2\x80\xa8\xe2\x80\xa9\xc2\x9b"
-		"31m" };
+		("\xc2\x85\xe2\x80\xa8\xe2\x80\xa9\xc2\x9b"
+		 "31m") };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -203,8 +201,7 @@ numbers_and_times(void **state)
 	str_release(&text);
 }
 
-/* -- levels and files
- * ---------------------------------------------------------- */
+/* -- levels and files */
 
 static void
 levels(void **state)
