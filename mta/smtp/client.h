@@ -5,6 +5,8 @@
  * and then carries transactions one after the other. It resolves no names, chooses no route and
  * knows no queue. One libevent base, one thread; all callbacks come in that thread.
  *
+ * The process must ignore SIGPIPE: a peer may be gone at any write.
+ *
  * The final dot is held back until smtp_client_permit, so that the owner can first record that it
  * may go out: what follows is the only window in which a message may be sent twice.
  */

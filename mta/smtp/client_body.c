@@ -16,6 +16,7 @@
 
 #define PIECE  (64 * 1024) /* bytes of message read at a time */
 #define ENOUGH PIECE	   /* output that waits: no more is read */
+#define TURNS  4	   /* pieces that a quick peer gets in one go */
 
 /* A fault of ours or of the message. The dot has not gone out, so nothing was
  * sent. */
@@ -137,16 +138,40 @@ note_progress(struct smtp_client *c)
 		client_arm(c, c->timeouts.block);
 }
 
+/*
+ * A quick peer takes pieces as they come; after some of them it is others'
+ * turn, and what is left over goes on when the loop says so.
+ */
+static bool
+send_while_taken(struct smtp_client *c)
+{
+	for (int turn = 0; turn < TURNS; turn++) {
+		if (!send_pieces(c))
+			return false;
+		if (piece_length(c) == 0 && c->permitted)
+			send_dot(c);
+		client_push(c);
+		if (piece_length(c) == 0 || client_unsent(c) > 0)
+			return true;
+	}
+	if (!send_pieces(c))
+		return false;
+	if (piece_length(c) == 0 && c->permitted)
+		send_dot(c);
+	client_watch_writing(c);
+	return true;
+}
+
 static void
 go_on_with_body(struct smtp_client *c)
 {
-	if (!send_pieces(c))
+	if (!send_while_taken(c))
 		return;
-	if (piece_length(c) == 0 && c->permitted)
-		send_dot(c);
+	if (c->state == CLIENT_FINISH)
+		client_body_note_end(c);
 	else if (piece_length(c) == 0 && client_unsent(c) == 0)
 		client_enter(c, CLIENT_HOLD);
-	if (c->state != CLIENT_HOLD)
+	if (c->state == CLIENT_BODY || c->state == CLIENT_FINISH)
 		note_progress(c);
 }
 
@@ -161,7 +186,9 @@ void
 client_body_go_on(struct smtp_client *c)
 {
 	if (c->state == CLIENT_BODY) {
-		go_on_with_body(c);
+		/* A peer that speaks up in the middle is heard first. */
+		if (!reply_begun(&c->reply))
+			go_on_with_body(c);
 	} else if (c->state == CLIENT_FINISH) {
 		client_body_note_end(c);
 		if (c->state == CLIENT_FINISH)
@@ -176,7 +203,9 @@ client_body_start(struct smtp_client *c)
 	c->head_sent = 0;
 	c->body_sent = 0;
 	client_enter(c, CLIENT_BODY);
-	client_body_go_on(c);
+	/* What came along with the 354 is no reply to what was not sent yet. */
+	if (!c->extra)
+		client_body_go_on(c);
 }
 
 void
@@ -195,8 +224,11 @@ smtp_client_permit(struct smtp_client *c)
 	if (c->tx == NULL)
 		return;
 	c->permitted = true;
-	if (c->state == CLIENT_HOLD)
+	if (c->state == CLIENT_HOLD) {
 		send_dot(c);
-	else
+		client_push(c);
+		client_body_note_end(c);
+	} else {
 		client_body_go_on(c);
+	}
 }

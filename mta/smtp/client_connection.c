@@ -39,6 +39,15 @@ client_unsent(const struct smtp_client *c)
 		   : evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
+void
+client_watch_writing(struct smtp_client *c)
+{
+	if (client_unsent(c) > 0)
+		bufferevent_enable(c->bev, EV_WRITE);
+	else
+		bufferevent_disable(c->bev, EV_WRITE);
+}
+
 bool
 client_write(struct smtp_client *c)
 {
@@ -50,7 +59,28 @@ client_write(struct smtp_client *c)
 	}
 	bufferevent_write(c->bev, c->out.data, c->out.len);
 	str_clear(&c->out);
+	client_push(c);
 	return true;
+}
+
+/*
+ * What the socket takes at once needs no turn of the loop and no change to what
+ * epoll watches: writing is watched for only while something is left over. An
+ * error shows again at the next write, where it is looked after. TLS writes by
+ * its own rules.
+ */
+void
+client_push(struct smtp_client *c)
+{
+	struct evbuffer *output;
+
+	if (c->bev == NULL || bufferevent_openssl_get_ssl(c->bev) != NULL)
+		return;
+	output = bufferevent_get_output(c->bev);
+	evbuffer_unfreeze(output, 1);
+	evbuffer_write(output, bufferevent_getfd(c->bev));
+	evbuffer_freeze(output, 1);
+	client_watch_writing(c);
 }
 
 void
@@ -262,8 +292,9 @@ on_write(struct bufferevent *bev, void *arg)
 {
 	struct smtp_client *c = arg;
 
-	(void)bev;
 	client_body_go_on(c);
+	if (c->bev == bev && bufferevent_openssl_get_ssl(bev) == NULL)
+		client_watch_writing(c);
 }
 
 /* A peer that turns a message down in the middle says why and closes; our next
@@ -356,4 +387,6 @@ client_use_connection(struct smtp_client *c)
 	bufferevent_setwatermark(c->bev, EV_WRITE, LOW_WATER, 0);
 	bufferevent_set_max_single_write(c->bev, MOST_AT_ONCE);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	if (bufferevent_openssl_get_ssl(c->bev) == NULL)
+		client_watch_writing(c);
 }

@@ -142,6 +142,8 @@ size_t client_unsent(const struct smtp_client *);
 /* Writes c->out and clears it. False when the session ended because the peer
  * had already sent more than it was asked for. */
 bool client_write(struct smtp_client *);
+void client_push(struct smtp_client *); /* sends what the socket takes now */
+void client_watch_writing(struct smtp_client *);
 
 /* Reads and writes through c->bev from now on. */
 void client_use_connection(struct smtp_client *);

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -202,6 +203,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd;
 
 	if (base == NULL) {
+		signal(SIGPIPE, SIG_IGN);
 		base = event_base_new();
 		listener = listen_somewhere(&target);
 	}
