@@ -324,6 +324,7 @@ core_totals(struct core *c, struct core_totals *t)
 		.in_memory = queue_held(c->queue),
 		.sending = lanes_sending(c->lanes),
 		.connections = lanes_sessions(c->lanes),
+		.intakes = c->intakes,
 		.stopping = core_is_stopping(c),
 		.store_failed = c->store_failed,
 	};

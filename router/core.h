@@ -62,6 +62,7 @@ void core_each_lane(struct core *, void (*each)(void *arg, const struct lane_row
 
 struct core_totals {
 	uint64_t in_memory, sending, connections;
+	unsigned intakes; /* while stopping: threads that still have inbound sessions */
 	bool stopping, store_failed;
 };
 void core_totals(struct core *, struct core_totals *);

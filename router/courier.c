@@ -227,9 +227,14 @@ on_ready(void *arg)
 {
 	struct courier *c = arg;
 
+	if (c->delivery == NULL || c->delivery->finished) {
+		/* Its first could not be recorded and has gone back: nobody knows of us. */
+		c->state = COURIER_LEAVING;
+		smtp_client_quit(c->client);
+		return;
+	}
 	c->state = COURIER_READY;
-	if (c->delivery != NULL)
-		c->delivery->connected = clock_mono();
+	c->delivery->connected = clock_mono();
 	start_if_ready(c);
 }
 

@@ -62,6 +62,7 @@ struct lane {
 	struct map *by_domain;
 	unsigned waiting, sending, sessions;
 	struct backoff backoff;
+	int64_t succeeded;          /* mono ms: when the peer last had its say on a message */
 	double rate;                /* recipients per second; 0: no limit */
 	double scale;               /* 1, lower after "too fast" */
 	double next_at;             /* mono ms: when the next may leave */

@@ -26,9 +26,9 @@ is_expired(const struct recipient *r, int64_t now)
 	return r->attempts > 0 && r->expires <= now;
 }
 
-/* The next recipient of the next sender; those whose time is over are settled on the way. */
-static struct recipient *
-next_recipient(struct dest *d, struct sender **from)
+/* Whose turn it is; those whose time is over are settled on the way. NULL: nobody waits. */
+static struct sender *
+next_sender(struct dest *d)
 {
 	int64_t now = clock_wall();
 	struct recipient *r;
@@ -36,10 +36,8 @@ next_recipient(struct dest *d, struct sender **from)
 
 	while ((s = TAILQ_FIRST(&d->senders)) != NULL) {
 		r = TAILQ_FIRST(&s->waiting);
-		if (!is_expired(r, now)) {
-			*from = s;
-			return r;
-		}
+		if (!is_expired(r, now))
+			return s;
 		dest_unlink(d, s, r);
 		dest_forget_sender(d, s);
 		settle_expired(d->lane->lanes->core->settler, r);
@@ -92,18 +90,15 @@ fill_delivery(struct delivery *d)
 	d->begin.want_body = d->body == NULL;
 }
 
-/* Takes the next recipient, who is there, and those of the same message behind it. */
+/* Takes the first recipient of that sender and those of the same message behind it. */
 static struct delivery *
-next_delivery(struct session *session)
+take_delivery(struct session *session, struct sender *s)
 {
 	struct dest *dest = session->dest;
-	struct sender *s = NULL;
-	struct recipient *first = next_recipient(dest, &s), *r;
+	struct recipient *first = TAILQ_FIRST(&s->waiting), *r;
 	unsigned limit = transaction_limit(session);
-	struct delivery *d;
+	struct delivery *d = xcalloc(1, sizeof(*d));
 
-	assert(first != NULL);
-	d = xcalloc(1, sizeof(*d));
 	d->session = session;
 	d->message = message_ref(first->message);
 	if (first->message->body != NULL)
@@ -209,11 +204,12 @@ dispatch(struct session *s, struct delivery *d, bool fresh)
 	struct lane *l = s->lane;
 
 	s->delivery = d;
+	s->started = clock_mono();
 	s->messages++;
 	s->recipients += (unsigned)d->n;
 	l->sending += (unsigned)d->n;
 	l->lanes->sending += (unsigned)d->n;
-	lane_spend(l, (unsigned)d->n, clock_mono());
+	lane_spend(l, (unsigned)d->n, s->started);
 	if (fresh)
 		courier_open(s);
 	else
@@ -237,9 +233,8 @@ idle_session(struct dest *d)
 	return s;
 }
 
-/* Makes room for a busy destination: an idle session of another one of the lane goes. */
-static void
-close_an_idle(struct lane *l)
+static bool
+close_idle_of(struct lane *l)
 {
 	struct session *s;
 	struct dest *d;
@@ -247,8 +242,26 @@ close_an_idle(struct lane *l)
 	TAILQ_FOREACH (d, &l->dests, link)
 		if ((s = idle_session(d)) != NULL) {
 			lane_close_session(s);
-			return;
+			return true;
 		}
+	return false;
+}
+
+/*
+ * Makes room for a busy destination: an idle session goes, of another destination of the lane or,
+ * when it is the path whose connections are all in use, of another lane.
+ */
+static void
+close_an_idle(struct lane *l)
+{
+	struct lane *other;
+
+	if (close_idle_of(l) ||
+	    l->state->sessions < l->settings->max_connections)
+		return;
+	TAILQ_FOREACH (other, &l->lanes->all, link)
+		if (other->state == l->state && close_idle_of(other))
+			return;
 }
 
 static bool
@@ -262,14 +275,14 @@ may_connect(const struct lane *l)
 static bool
 dest_run(struct dest *d)
 {
-	struct sender *from;
+	struct sender *from = next_sender(d);
 	struct session *s;
 
-	if (next_recipient(d, &from) == NULL)
+	if (from == NULL)
 		return false;
 	s = idle_session(d);
 	if (s != NULL) {
-		dispatch(s, next_delivery(s), false);
+		dispatch(s, take_delivery(s, from), false);
 		return true;
 	}
 	if (!may_connect(d->lane)) {
@@ -277,7 +290,7 @@ dest_run(struct dest *d)
 		return false;
 	}
 	s = session_new(d);
-	dispatch(s, next_delivery(s), true);
+	dispatch(s, take_delivery(s, from), true);
 	return true;
 }
 
@@ -426,7 +439,7 @@ push_back(struct session *s, const struct verdict *v, const struct outcome *why)
 	} else if (why->stage == STAGE_DNS) {
 		backoff_fail(&s->dest->backoff, &l->shape, 0, 0, why->text);
 		log_rest(l, "destination_rests", &s->dest->backoff);
-	} else if (l->sessions <= 1 || v->pause > 0) {
+	} else if (l->succeeded < s->started || v->pause > 0) {
 		/* While others of the lane talk, one that fails is no verdict on the lane. */
 		backoff_fail(&l->backoff, &l->shape, longest_rest(l, v->pause),
 		    0, why->text);
@@ -450,7 +463,10 @@ judge(struct session *s, const struct verdict *v, const struct outcome *why)
 		push_back(s, v, why);
 		return;
 	}
+	if (why->stage <= STAGE_DNS)
+		return; /* nobody was asked */
 	/* The peer judged a message or a recipient: it is there and the path works. */
+	l->succeeded = clock_mono();
 	if (l->state->hold.failures > 0)
 		log_text(LOG_INFO, "path_open", "path '%s' works again", l->path);
 	backoff_succeed(&l->backoff);

@@ -127,11 +127,27 @@ on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *peer,
 }
 
 static void
-on_accept_error(struct evconnlistener *ev, void *arg)
+on_accept_again(evutil_socket_t fd, short what, void *arg)
 {
 	struct acceptor *a = arg;
+	struct evconnlistener *ev = a->listener->accepting[a->io->number];
 
-	(void)ev;
+	(void)fd;
+	(void)what;
+	if (ev != NULL)
+		evconnlistener_enable(ev);
+}
+
+/* Out of descriptors, say: the client that waits would wake us at once again. */
+static void
+on_accept_error(struct evconnlistener *ev, void *arg)
+{
+	static const struct timeval pause = { .tv_usec = 200000 };
+	struct acceptor *a = arg;
+
+	evconnlistener_disable(ev);
+	event_base_once(
+	    a->io->base, -1, EV_TIMEOUT, on_accept_again, a, &pause);
 	log_text(LOG_WARN, "accept", "cannot accept on listener '%s': %s",
 	    a->listener->made_with->name, strerror(errno));
 }

@@ -116,7 +116,7 @@ void
 queue_note_all(struct queue *q)
 {
 	for (unsigned i = 0; i < STORE_SHELVES; i++)
-		if (q->shelves[i].due != NEVER)
+		if (q->shelves[i].due != NEVER || q->shelves[i].leasing)
 			queue_note(q, i, clock_wall());
 }
 

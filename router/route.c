@@ -40,16 +40,22 @@ choose_source(const struct config_pool *pool, const char *sender,
 }
 
 /*
- * SES takes no null reverse-path, so a notice goes by the first mta path there is, whatever the rule
- * says; without one it keeps the rule's, and path_carries refuses it.
+ * SES takes no null reverse-path, so a notice goes by an mta path whatever the rule says: the first
+ * that goes by MX, else the first. Without any it keeps the rule's, and path_carries refuses it.
  */
 static const struct config_path *
 path_for_notice(const struct config *c, const struct config_path *path)
 {
-	for (size_t i = 0; i < c->npaths; i++)
-		if (c->paths[i].kind == PATH_MTA)
-			return &c->paths[i];
-	return path;
+	const struct config_path *found = NULL;
+
+	for (size_t i = 0; i < c->npaths; i++) {
+		const struct config_path *p = &c->paths[i];
+		if (p->kind == PATH_MTA && p->relay_host == NULL)
+			return p;
+		if (p->kind == PATH_MTA && found == NULL)
+			found = p;
+	}
+	return found != NULL ? found : path;
 }
 
 void

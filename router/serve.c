@@ -258,7 +258,7 @@ all_came_back(struct daemon *d)
 	struct core_totals t;
 
 	core_totals(d->core, &t);
-	return t.connections == 0 && t.in_memory == 0;
+	return t.connections == 0 && t.in_memory == 0 && t.intakes == 0;
 }
 
 int

@@ -81,6 +81,7 @@ struct session {
 	bool closing;                      /* told to close */
 	bool gone;                         /* closed; waits for its delivery to come back */
 	unsigned messages, recipients;
+	int64_t started;                   /* mono ms: of its last delivery */
 	int64_t idle_since;                /* mono ms */
 };
 TAILQ_HEAD(session_list, session);

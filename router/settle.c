@@ -47,7 +47,10 @@ struct job {
 struct batch {
 	struct store_settle op;
 	struct settler *settler;
+	unsigned tries; /* before this one */
 };
+
+#define TRIES_MOST 5
 
 struct settler *
 settler_new(struct core *core)
@@ -453,6 +456,45 @@ give_up(struct job *j)
 	job_free(j);
 }
 
+static void on_settled(struct store_request *);
+
+static void
+send_batch(struct settler *st, struct settlement_list *jobs, unsigned tries)
+{
+	struct batch *b = xcalloc(1, sizeof(*b));
+
+	b->settler = st;
+	b->tries = tries;
+	b->op.req.reply_to = st->core->inbox;
+	b->op.req.done = on_settled;
+	STAILQ_INIT(&b->op.settlements);
+	STAILQ_CONCAT(&b->op.settlements, jobs);
+	store_settle(st->core->store, &b->op);
+}
+
+/*
+ * One of them contradicts what is stored; only a notice can, whose id was taken (a clock set back).
+ * Each goes alone now, a notice under a new id.
+ */
+static void
+again_one_by_one(struct batch *b)
+{
+	struct settlement_list one;
+	struct settlement *s;
+
+	log_text(LOG_WARN, "settle", "once more: %s", b->op.req.err.text);
+	while ((s = STAILQ_FIRST(&b->op.settlements)) != NULL) {
+		STAILQ_REMOVE_HEAD(&b->op.settlements, link);
+		if (s->notice != NULL)
+			s->notice->id = message_id_new(
+			    &b->settler->core->ids, clock_wall());
+		STAILQ_INIT(&one);
+		STAILQ_INSERT_TAIL(&one, s, link);
+		send_batch(b->settler, &one, b->tries + 1);
+	}
+	free(b);
+}
+
 static void
 on_settled(struct store_request *req)
 {
@@ -461,6 +503,10 @@ on_settled(struct store_request *req)
 	struct core *core = b->settler->core;
 	struct settlement *s;
 
+	if (req->status == STORE_REJECTED && b->tries < TRIES_MOST) {
+		again_one_by_one(b);
+		return;
+	}
 	if (req->status != STORE_OK) {
 		log_text(LOG_ERROR, "settle", "%s", req->err.text);
 		core->store_failed = true;
@@ -479,15 +525,6 @@ on_settled(struct store_request *req)
 void
 settle_flush(struct settler *st)
 {
-	struct batch *b;
-
-	if (STAILQ_EMPTY(&st->gathered))
-		return;
-	b = xcalloc(1, sizeof(*b));
-	b->settler = st;
-	b->op.req.reply_to = st->core->inbox;
-	b->op.req.done = on_settled;
-	STAILQ_INIT(&b->op.settlements);
-	STAILQ_CONCAT(&b->op.settlements, &st->gathered);
-	store_settle(st->core->store, &b->op);
+	if (!STAILQ_EMPTY(&st->gathered))
+		send_batch(st, &st->gathered, 0);
 }
