@@ -14,21 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Many small writes make sockets want and not want EV_WRITE all the time: changes to what epoll
- * watches are gathered per turn. */
-static struct event_base *
-io_base_new(void)
-{
-	struct event_config *c = event_config_new();
-	struct event_base *base;
-
-	event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
-	base = event_base_new_with_config(c);
-	event_config_free(c);
-	return base;
-}
-
 struct io *
 io_new(unsigned number, const struct io_shared *shared, struct err *e)
 {
@@ -49,7 +34,7 @@ io_new(unsigned number, const struct io_shared *shared, struct err *e)
 	io->config = config_ref(shared->config);
 	io->ids.maker = number + 1; /* 0 is the core's */
 	LIST_INIT(&io->intakes);
-	io->base = io_base_new();
+	io->base = event_base_new();
 	io->inbox = inbox_new(io->base);
 	io->resolver = resolver_new(io->base, &rc, e);
 	if (io->resolver == NULL)

@@ -312,20 +312,29 @@ settle_again(struct job *j)
 	}
 }
 
+/* The path of the session, which a reload may have taken out of the configuration meanwhile. */
+static enum path_kind
+taken_by(const struct job *j, const struct delivery *d)
+{
+	const struct config_path *path = d != NULL
+	    ? d->session->path
+	    : config_path_find(j->settler->core->config, j->r->route.path);
+
+	return path != NULL ? path->kind : PATH_DISCARD;
+}
+
 void
 settle_attempt(struct settler *st, struct recipient *r,
     const struct delivery *d, const struct outcome *o, const struct verdict *v)
 {
 	struct job *j = job_new(st, r,
 	    v->action == VERDICT_RETRY ? SETTLE_RETRY : SETTLE_FINAL);
-	const struct config_path *path =
-	    config_path_find(st->core->config, r->route.path);
 
 	r->attempts++;
 	take_report(j, d, o, v);
 	switch (v->action) {
 	case VERDICT_SENT:
-		settle_sent(j, d, path != NULL ? path->kind : PATH_MTA);
+		settle_sent(j, d, taken_by(j, d));
 		break;
 	case VERDICT_BOUNCE:
 		settle_refused(j, false);
