@@ -31,7 +31,6 @@ BUILD = os.path.join(ROOT, os.environ.get("OIWAKE_BUILD", "build"))
 OIWAKE = os.path.join(BUILD, "bin", "oiwake")
 SANDBOX = os.path.join(BUILD, "bin", "oiwake-sandbox")
 SANITIZED = "-address" in BUILD or "-thread" in BUILD
-os.environ.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tests/tsan.supp")
 PATIENCE = 60.0 if SANITIZED else 20.0  # seconds until a condition counts as not coming
 
 libc = ctypes.CDLL(None, use_errno=True)
