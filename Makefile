@@ -19,6 +19,11 @@ DEPS    := $(shell tests/deps build >&2 && echo ok)
 ifneq ($(DEPS),ok)
 $(error cannot install what the build needs; see above)
 endif
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) || echo failed)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) || echo failed)
+ifneq ($(filter failed,$(PKG_CFLAGS) $(PKG_LIBS)),)
+$(error pkg-config does not know all libraries; see above)
+endif
 endif
 
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -29,9 +34,9 @@ HARD     = -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 
 override CFLAGS   += -std=c17 $(WARN) $(HARD) $(SANITIZE)
-override CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
+override CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP $(PKG_CFLAGS)
 override LDFLAGS  += -pie -pthread $(SANITIZE)
-override LDLIBS   += $(shell pkg-config --libs $(PKGS)) -lm
+override LDLIBS   += $(PKG_LIBS) -lm
 
 MAIN    := router/main.c
 LIBSRC  := $(filter-out $(MAIN),$(wildcard mta/*.c mta/*/*.c rules/*.c router/*.c router/*/*.c))
