@@ -9,17 +9,16 @@
 #include "mta/base/alloc.h"
 #include "mta/base/log.h"
 #include "router/config.h"
-#include "router/cli/cli.h"
 #include "router/core_run.h"
 #include "router/http/admin.h"
 #include "router/io.h"
 #include "router/listener.h"
 #include "router/store/store.h"
 #include "router/users.h"
+#include "router/version.h"
 #include "rules/rules.h"
 
 #include <event2/event.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

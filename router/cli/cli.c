@@ -2,6 +2,7 @@
  * cli.c - what all subcommands share: the list of them, options, usage, help.
  */
 #include "router/cli/cli.h"
+#include "router/version.h"
 
 #include <getopt.h>
 #include <stdarg.h>

@@ -15,7 +15,6 @@
 
 #include "router/config.h"
 
-#define OIWAKE_VERSION     "0.1.0"
 #define CLI_CONFIG_DEFAULT "/etc/oiwake/oiwake.conf"
 #define CLI_OPTIONS_MAX    10
 
