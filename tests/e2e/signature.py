@@ -65,7 +65,7 @@ def testmsg(zone_lines, data):
     resolv = h.work.write("resolv.conf", "nameserver 127.0.0.1\n")
     zone = h.work.write("testmsg.zone", "".join(line + "\n" for line in zone_lines))
     script = ('"$1" --dns-port 53 --zone "$2" >"$3" & sandbox=$!; '
-              'until grep -q ready "$3"; do kill -0 $sandbox || exit 70; sleep 0.05; done; '
+              'until grep -qs ready "$3"; do kill -0 $sandbox || exit 70; sleep 0.05; done; '
               'opendkim-testmsg; status=$?; kill $sandbox; exit $status')
     done = subprocess.run(
         ["sh", "-c", script, "sh", h.SANDBOX, zone, h.work.file("testmsg.out")], input=data,
