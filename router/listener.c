@@ -159,7 +159,8 @@ listener_start(struct listener *l, struct io *io)
 
 	l->acceptors[i] = (struct acceptor){ l, io };
 	l->accepting[i] = evconnlistener_new(io->base, on_accept,
-	    &l->acceptors[i], LEV_OPT_CLOSE_ON_FREE, 0, l->fds[i]);
+	    &l->acceptors[i], LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0,
+	    l->fds[i]);
 	assert(l->accepting[i] != NULL);
 	l->fds[i] = -1;
 	evconnlistener_set_error_cb(l->accepting[i], on_accept_error);

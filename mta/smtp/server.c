@@ -366,7 +366,9 @@ session_attach(struct smtp_session *s, struct bufferevent *bev)
 	s->bev = bev;
 	bufferevent_setcb(bev, on_io, on_io, on_event, s);
 	bufferevent_setwatermark(bev, EV_READ, 0, input_max(s));
-	bufferevent_enable(bev, EV_READ | EV_WRITE);
+	/* Writing is on from the start; to turn it on again would watch for
+	 * it at once, for nothing. */
+	bufferevent_enable(bev, EV_READ);
 }
 
 static int
