@@ -8,6 +8,7 @@
 
 #include "mta/smtp/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -360,14 +361,14 @@ parse_forward_path(
     struct address *a, const struct command_text *path, const char *hostname)
 {
 	char text[ADDRESS_TEXT_MAX];
-	size_t n = strlen(hostname);
+	int n;
 
-	if (!command_is(path, "POSTMASTER", 10) || n > ADDRESS_DOMAIN_MAX)
+	if (!command_is(path, "POSTMASTER", 10) ||
+	    strlen(hostname) > ADDRESS_DOMAIN_MAX)
 		return address_parse(a, path->p, path->len, NULL);
-	memcpy(text, path->p, path->len);
-	text[path->len] = '@';
-	memcpy(text + path->len + 1, hostname, n);
-	return address_parse(a, text, path->len + 1 + n, NULL);
+	n = snprintf(text, sizeof(text), "%.*s@%s", (int)path->len, path->p,
+	    hostname);
+	return address_parse(a, text, (size_t)n, NULL);
 }
 
 enum server_reply

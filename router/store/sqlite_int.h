@@ -106,7 +106,7 @@ sqlite3_stmt *sqlite_stmt(struct sqlite *, enum sql);
 /* Steps to the end and resets. `what` for the error: "cannot <what>: ...". */
 enum store_status sqlite_run(struct sqlite *, sqlite3_stmt *, const char *what, struct err *);
 /* One step: SQLITE_ROW or SQLITE_DONE, anything else is an error and *st says what follows. */
-int sqlite_next(struct sqlite *, sqlite3_stmt *, const char *what, enum store_status *st,
+int sqlite_next(struct sqlite *, sqlite3_stmt *, const char *what, enum store_status *status,
     struct err *);
 /* What follows from the connection's last error. */
 enum store_status sqlite_error(struct sqlite *, const char *what, struct err *);
