@@ -9,10 +9,23 @@
 
 #define SWEEP 1000 /* ms between two looks */
 
+struct look {
+	const struct settler *settler;
+	int64_t now; /* wall ms */
+};
+
 static bool
 waited_too_long(void *arg, const struct recipient *r)
 {
-	return r->expires <= *(const int64_t *)arg;
+	return r->expires <= ((const struct look *)arg)->now;
+}
+
+static bool
+is_owed_a_word(void *arg, const struct recipient *r)
+{
+	const struct look *look = arg;
+
+	return settle_is_delayed(look->settler, r, look->now);
 }
 
 static void
@@ -34,36 +47,43 @@ close_old(struct lanes *ls, int64_t now)
 			}
 }
 
-/* What a destination that has been failing owes its waiting: an end, with the reason. */
+/* What a destination that has been failing owes its waiting: a word, and an end, with the reason. */
 static void
-expire_waiting(struct dest *d, const struct backoff *b)
+settle_waiting(struct dest *d, const struct backoff *b)
 {
-	struct recipient_list out = TAILQ_HEAD_INITIALIZER(out);
-	int64_t now = clock_wall();
+	struct recipient_list late = TAILQ_HEAD_INITIALIZER(late),
+			      expired = TAILQ_HEAD_INITIALIZER(expired);
+	struct settler *settler = d->lane->lanes->core->settler;
+	struct look look = { settler, clock_wall() };
 	struct recipient *r;
 
 	if (b->failures == 0)
 		return;
-	lane_take_from(d, waited_too_long, &now, &out);
-	while ((r = TAILQ_FIRST(&out)) != NULL) {
-		TAILQ_REMOVE(&out, r, link);
+	lane_take_from(d, waited_too_long, &look, &expired);
+	lane_take_from(d, is_owed_a_word, &look, &late);
+	while ((r = TAILQ_FIRST(&expired)) != NULL) {
+		TAILQ_REMOVE(&expired, r, link);
 		if (r->last[0] == '\0')
 			recipient_set_last(r, b->why);
-		settle_expired(d->lane->lanes->core->settler, r);
+		settle_expired(settler, r);
+	}
+	while ((r = TAILQ_FIRST(&late)) != NULL) {
+		TAILQ_REMOVE(&late, r, link);
+		settle_delayed(settler, r, b->why);
 	}
 }
 
 static void
-expire_all(struct lanes *ls)
+settle_all_waiting(struct lanes *ls)
 {
 	struct lane *l;
 	struct dest *d;
 
 	TAILQ_FOREACH (l, &ls->all, link)
 		TAILQ_FOREACH (d, &l->dests, link) {
-			expire_waiting(d, &l->state->hold);
-			expire_waiting(d, &l->backoff);
-			expire_waiting(d, &d->backoff);
+			settle_waiting(d, &l->state->hold);
+			settle_waiting(d, &l->backoff);
+			settle_waiting(d, &d->backoff);
 		}
 }
 
@@ -95,6 +115,6 @@ lanes_sweep(struct lanes *ls, int64_t now)
 		return;
 	ls->swept = now;
 	close_old(ls, now);
-	expire_all(ls);
+	settle_all_waiting(ls);
 	lanes_drop_unused(ls, now);
 }

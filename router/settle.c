@@ -282,6 +282,17 @@ remember_last(struct recipient *r, const struct outcome *o)
 	str_release(&s);
 }
 
+bool
+settle_is_delayed(
+    const struct settler *st, const struct recipient *r, int64_t now)
+{
+	int64_t after = st->core->config->delay_notice;
+
+	return after > 0 && !r->delay_told &&
+	    now - r->message->received >= after &&
+	    dsn_is_wanted(DSN_DELAYED, r);
+}
+
 static void
 settle_again(struct job *j)
 {
@@ -305,8 +316,7 @@ settle_again(struct job *j)
 	j->s.counters |= 1u << COUNT_DEFERRED;
 	route_shape(config, &r->route, r->domain, &shape);
 	j->s.due = next_due(&shape, r, j->s.at);
-	if (!r->delay_told && config->delay_notice > 0 &&
-	    j->s.at - r->message->received >= config->delay_notice) {
+	if (settle_is_delayed(j->settler, r, j->s.at)) {
 		want_dsn(j, DSN_DELAYED);
 		j->s.delay_told = true;
 	}
@@ -358,6 +368,19 @@ settle_return(struct settler *st, struct recipient *r, int64_t due)
 
 	j->s.due = due;
 	gather(j);
+}
+
+void
+settle_delayed(struct settler *st, struct recipient *r, const char *why)
+{
+	struct job *j = job_new(st, r, SETTLE_RETURN);
+
+	outcome_set(&j->outcome, SCOPE_LANE, STAGE_NONE, false, "%s", why);
+	j->status = "4.4.0";
+	j->s.due = j->s.at;
+	j->s.delay_told = true;
+	want_dsn(j, DSN_DELAYED);
+	submit(j, NULL);
 }
 
 void

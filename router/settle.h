@@ -27,6 +27,11 @@ void settle_attempt(struct settler *, struct recipient *r, const struct delivery
     const struct outcome *, const struct verdict *);
 /* Back to the store as it was, due then (wall ms). Takes over r. */
 void settle_return(struct settler *, struct recipient *r, int64_t due);
+/* It waits for a lane or path that rests, for longer than the sender should not hear of it: told why,
+ * and back to the store. Takes over r. */
+void settle_delayed(struct settler *, struct recipient *r, const char *why);
+/* Whether it has waited that long and its sender wants to hear and has not heard yet. */
+bool settle_is_delayed(const struct settler *, const struct recipient *, int64_t now);
 /* Removed by an operator. Takes over r. */
 void settle_removed(struct settler *, struct recipient *r);
 /* It has been in the queue for longer than its shape allows. Takes over r. */

@@ -139,8 +139,8 @@ const char *const sqlite_sql[SQL_MAX] = {
 		      " attempts = attempts + 1, unread = ?5, delay_told = ?6,"
 		      " last = coalesce(?7, last)"
 		      " WHERE message = ?1 AND idx = ?2",
-	[SQL_RETURN] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4"
-		       " WHERE message = ?1 AND idx = ?2",
+	[SQL_RETURN] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4,"
+		       " delay_told = ?6 WHERE message = ?1 AND idx = ?2",
 
 	[SQL_REMOVE_RECIPIENT] = "DELETE FROM recipient"
 				 " WHERE message = ? AND idx = ?",

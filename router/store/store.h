@@ -152,7 +152,7 @@ struct settlement {
 	int64_t due;                  /* RETRY, RETURN */
 	unsigned shelf;               /* RETRY, RETURN */
 	bool unread;                  /* RETRY: see recipient.unread */
-	bool delay_told;
+	bool delay_told;              /* RETRY, RETURN */
 	const char *last;             /* RETRY: text to keep; NULL keeps the old */
 	const struct route *route;    /* the key counted under; moves `accepted` when it differs */
 	const char *sender;           /* sender's domain, part of the key */

@@ -213,6 +213,27 @@ def test_notify():
     ours.stop()
 
 
+def test_delay_behind_a_closed_path():
+    """Who waits behind a closed path, never tried, hears why; and goes when it opens"""
+    ours, net = up(queue="delay-notice = 2s\nprobe = 1s")
+    net.control("set ses mood badauth")
+    for n in range(3):
+        send(ours, f"held-{n}@example.com", sender=f"held@{DKIM_DOMAIN}", test_id=f"held{n}")
+    for notice in wait_notice(net, 3, to=f"held@{DKIM_DOMAIN}"):
+        _, recipients = report(notice)
+        h.equal(recipients[0]["Action"], "delayed", "action")
+        h.check("535" in recipients[0]["Diagnostic-Code"]
+                or "Authentication" in recipients[0]["Diagnostic-Code"],
+                f"the reason in {recipients[0]['Diagnostic-Code']}")
+    net.control("set ses mood normal")
+    ours.cli("queue retry", "--path", "ses")
+    for n in range(3):
+        net.journal.wait_delivered(f"held-{n}@example.com")
+    ours.wait_empty()
+    h.equal(len(notices(net, f"held@{DKIM_DOMAIN}")), 3, "delay notices, one each")
+    ours.stop()
+
+
 def test_never_a_notice_for_a_notice():
     """Mail with a null reverse-path is never answered by a notice"""
     ours, net = up()
