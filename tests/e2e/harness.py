@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -348,15 +349,20 @@ _given = set()
 
 
 def free_port(address="127.0.0.1"):
-    """A port that nothing listens on and that this process has not given out before."""
+    """A port that nothing listens on and that this process has not given out before; below those
+    that the kernel gives to whoever connects, so that it is still free when it is used."""
     while True:
+        port = random.randrange(10000, 32000)
+        if port in _given:
+            continue
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((address, 0))
-            port = s.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+            try:
+                s.bind((address, port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
 
 
 class Raw:

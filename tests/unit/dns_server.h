@@ -250,30 +250,45 @@ dns_on_tcp(struct evconnlistener *listener, evutil_socket_t fd,
 	close(fd);
 }
 
-static inline void
-dns_server_start(
-    struct dns_server *d, struct event_base *base, const struct dns_row *rows)
+/* UDP on a port that is free; -1 when TCP has no such port free as well. */
+static inline int
+dns_bind_both(struct dns_server *d)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
 	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	memset(d, 0, sizeof(*d));
-	d->base = base;
-	d->rows = rows;
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert(bind(udp, (struct sockaddr *)&sin, sizeof(sin)) == 0);
 	assert(getsockname(udp, (struct sockaddr *)&sin, &len) == 0);
-	d->port = ntohs(sin.sin_port);
-	snprintf(d->address, sizeof(d->address), "127.0.0.1@%u", d->port);
-	d->udp = event_new(base, udp, EV_READ | EV_PERSIST, dns_on_udp, d);
-	event_add(d->udp, NULL);
 	/* Accepted sockets block: the question follows at once. */
-	d->tcp = evconnlistener_new_bind(base, dns_on_tcp, d,
+	d->tcp = evconnlistener_new_bind(d->base, dns_on_tcp, d,
 	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE |
 		LEV_OPT_LEAVE_SOCKETS_BLOCKING,
 	    16, (struct sockaddr *)&sin, sizeof(sin));
-	assert(d->tcp != NULL);
+	if (d->tcp == NULL) {
+		close(udp);
+		return -1;
+	}
+	d->port = ntohs(sin.sin_port);
+	return udp;
+}
+
+static inline void
+dns_server_start(
+    struct dns_server *d, struct event_base *base, const struct dns_row *rows)
+{
+	int udp = -1;
+
+	memset(d, 0, sizeof(*d));
+	d->base = base;
+	d->rows = rows;
+	for (int tries = 0; udp < 0 && tries < 100; tries++)
+		udp = dns_bind_both(d);
+	assert(udp >= 0);
+	snprintf(d->address, sizeof(d->address), "127.0.0.1@%u", d->port);
+	d->udp = event_new(base, udp, EV_READ | EV_PERSIST, dns_on_udp, d);
+	event_add(d->udp, NULL);
 }
 
 static inline void
