@@ -151,7 +151,6 @@ core_take(struct core *c, struct recipient *r)
 		return;
 	}
 	move_shelf(c, r, shelf);
-	r->leased = clock_mono();
 	if (!path_carries(path->kind, r, &why)) {
 		classify(path->kind, r->route.group, &why, &v);
 		settle_attempt(c->settler, r, NULL, &why, &v);

@@ -172,45 +172,19 @@ refuse_write(const struct err *e, struct smtp_reply *reply)
 
 /* A message without Date or Message-ID gets ours (RFC 6409 8.3, 8.4). */
 static void
-add_missing(struct intake *in, const struct header *h)
+add_missing(const struct intake *in, const struct header *h, struct str *out)
 {
 	char date[48], id[MESSAGE_ID_TEXT];
 
 	if (!in->settings->add_missing_headers)
 		return;
 	if (!h->has_date)
-		str_addf(&in->head, "Date: %s\r\n",
+		str_addf(out, "Date: %s\r\n",
 		    clock_rfc5322(in->message->received, date));
 	if (!h->has_message_id)
-		str_addf(&in->head, "Message-ID: <%s@%s>\r\n",
+		str_addf(out, "Message-ID: <%s@%s>\r\n",
 		    message_id_text(in->message->id, id),
 		    in->config->hostname);
-}
-
-/*
- * Ours goes on top, and what is missing is known only at the header's end: until then the header is
- * kept here, where the session bounds it. in->head holds Received and then the client's header.
- */
-static int
-write_head(struct intake *in, size_t received_len, struct err *e)
-{
-	struct str rest = STR_INIT;
-	int rc;
-
-	str_add(&rest, in->head.data + received_len,
-	    in->head.len - received_len);
-	in->head.len = received_len;
-	in->head.data[received_len] = '\0';
-	add_missing(in, smtp_session_header(in->session));
-	in->message->header_size =
-	    in->head.len + smtp_session_header(in->session)->size;
-	rc = body_add(in->body, in->head.data, in->head.len, e);
-	if (rc == 0)
-		rc = body_add(in->body, rest.data, rest.len, e);
-	str_release(&rest);
-	str_clear(&in->head);
-	in->head_written = true;
-	return rc;
 }
 
 /* Bytes of in->head that are our Received field: three lines and their ends. */
@@ -223,6 +197,32 @@ received_len(const struct intake *in)
 		p = strchr(p, '\n') + 1;
 	while (*p == '\t');
 	return (size_t)(p - in->head.data);
+}
+
+/*
+ * Ours goes on top, and what is missing is known only at the header's end: until then the header is
+ * kept here, where the session bounds it. in->head holds Received and then the client's header.
+ */
+static int
+write_head(struct intake *in, struct err *e)
+{
+	const struct header *h = smtp_session_header(in->session);
+	size_t own = received_len(in);
+	struct str missing = STR_INIT;
+	int rc;
+
+	add_missing(in, h, &missing);
+	in->message->header_size = own + missing.len + h->size;
+	rc = body_add(in->body, in->head.data, own, e);
+	if (rc == 0)
+		rc = body_add(in->body, missing.data, missing.len, e);
+	if (rc == 0)
+		rc = body_add(
+		    in->body, in->head.data + own, in->head.len - own, e);
+	str_release(&missing);
+	str_clear(&in->head);
+	in->head_written = true;
+	return rc;
 }
 
 static bool
@@ -240,7 +240,7 @@ on_data_bytes(
 		str_add(&in->head, data, len);
 		if (!h->ended && in->head.len < in->settings->smtp.max_header)
 			return true;
-		rc = write_head(in, received_len(in), &e);
+		rc = write_head(in, &e);
 	}
 	return rc == 0 || refuse_write(&e, reply);
 }
@@ -376,7 +376,7 @@ on_data_end(void *arg)
 	struct err e = ERR_INIT;
 
 	in->data_ended = clock_mono();
-	if (!in->head_written && write_head(in, received_len(in), &e) != 0) {
+	if (!in->head_written && write_head(in, &e) != 0) {
 		refuse_write(&e, &reply);
 		smtp_session_reply(in->session, &reply);
 		drop_transaction(in);

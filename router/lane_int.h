@@ -90,7 +90,7 @@ void lane_take_from(struct dest *, bool (*wanted)(void *arg, const struct recipi
     struct recipient_list *out);
 
 /* lane_session.c */
-void lane_close_session(struct session *); /* an idle one, taken out of its list */
+void lane_close_session(struct session *); /* without delivery and in no list: once */
 
 /* lane_sweep.c */
 void lanes_sweep(struct lanes *, int64_t now); /* now: mono ms; does its work once a second */

@@ -181,9 +181,6 @@ session_forget(struct session *s)
 void
 lane_close_session(struct session *s)
 {
-	if (s->closing)
-		return;
-	s->closing = true;
 	courier_close(s);
 }
 

@@ -107,7 +107,6 @@ struct recipient {
 					stays on its path */
 	bool delay_told;             /* a delay DSN has been sent */
 	char *last;                  /* last reply or reason, for the listing and the DSN; "" */
-	int64_t leased;              /* mono ms: when it came into memory, for delays */
 };
 TAILQ_HEAD(recipient_list, recipient);
 

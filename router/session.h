@@ -78,7 +78,6 @@ struct session {
 	struct dest *dest;
 	TAILQ_ENTRY(session) link;
 	struct delivery *delivery;         /* handed over and not back yet */
-	bool closing;                      /* told to close */
 	bool gone;                         /* closed; waits for its delivery to come back */
 	unsigned messages, recipients;
 	int64_t started;                   /* mono ms: of its last delivery */

@@ -31,7 +31,7 @@ enum smtp_tls {
 	TLS_OPPORTUNISTIC,  /* STARTTLS where offered, certificate not judged; when the handshake
 			       fails the client closes with STAGE_TLS and the owner may try
 			       TLS_NONE (RFC 3207, RFC 7435) */
-	TLS_REQUIRED,       /* STARTTLS, certificate verified against verify_name, or no mail */
+	TLS_REQUIRED,       /* STARTTLS, certificate verified against target.host, or no mail */
 	TLS_IMPLICIT,       /* TLS from the first byte, verified likewise */
 };
 
@@ -103,7 +103,7 @@ struct smtp_client_events {
 	/* Greeted (secured, authenticated): a transaction may be sent. */
 	void (*ready)(void *arg);
 	/* The transaction has ended and every rcpt has its outcome (a success has its 2xx code, stage
-	 * STAGE_DOT). Where the peer lacks the DSN extension `relayed_dsn` is false. The client may
+	 * STAGE_DOT). Whether the peer does DSN itself: smtp_client_offers_dsn. The client may
 	 * take the next transaction now unless smtp_client_usable is false; closed then follows. */
 	void (*done)(void *arg, struct smtp_transaction *);
 	/* The connection is gone: why. After a transaction in hand was given back by done. With

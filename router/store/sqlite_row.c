@@ -4,7 +4,6 @@
 #include "router/store/sqlite_int.h"
 
 #include "mta/base/alloc.h"
-#include "mta/base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +82,5 @@ sqlite_row_recipient(sqlite3_stmt *st, struct message *m)
 	set(&r->orcpt, st, R_ORCPT);
 	set(&r->last, st, R_LAST);
 	set_route(r, st);
-	r->leased = clock_mono();
 	return r;
 }
