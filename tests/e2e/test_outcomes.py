@@ -226,7 +226,6 @@ def test_delay_behind_a_closed_path():
                 or "Authentication" in recipients[0]["Diagnostic-Code"],
                 f"the reason in {recipients[0]['Diagnostic-Code']}")
     net.control("set ses mood normal")
-    ours.cli("queue retry", "--path", "ses")
     for n in range(3):
         net.journal.wait_delivered(f"held-{n}@example.com")
     ours.wait_empty()
