@@ -239,6 +239,7 @@ config_unref(struct config **p)
 	free(cfg->log_file);
 	free(cfg->admin_socket);
 	ruleset_unref(cfg->rules);
+	free(cfg->warnings);
 	free(counted);
 }
 

@@ -19,6 +19,7 @@
 #include "mta/base/str.h"
 #include "mta/smtp/server.h"
 
+struct rules_file;
 struct ruleset;
 struct dkim_signer;
 
@@ -124,12 +125,14 @@ struct config {
 	size_t body_memory;          /* bytes of bodies kept in memory for waiting recipients */
 	uint64_t reserve;            /* bytes of disk to keep free */
 	int64_t event_keep;          /* ms */
+	uint64_t traffic_keep;       /* recipients of recent mail, for `oiwake rules diff`; 0: none */
 	int64_t probe;               /* ms that a path closed by a fault rests before it is tried
 					again */
 	int64_t idle_session;        /* ms that an outgoing connection waits for more work */
 	int64_t stop_timeout;        /* ms to finish what is in hand at stop */
 
 	struct ruleset *rules;       /* loaded from rules_file; every path and pool it names exists */
+	char *warnings;              /* what is odd about the rules, lines for people; NULL: nothing */
 };
 
 /*
@@ -144,6 +147,13 @@ struct config *config_load(const char *file, struct str *report);
  */
 enum config_part { CONFIG_SETTINGS, CONFIG_RULES, CONFIG_ALL };
 struct config *config_load_part(const char *file, enum config_part, struct str *report);
+/*
+ * Rules to be used with this configuration, whatever parts of it are loaded: from `given` files in
+ * memory, else from that file, else (NULL) from the configuration's own. NULL when anything is
+ * wrong. *report gets all errors and warnings, as people read them. The caller holds the reference.
+ */
+struct ruleset *config_load_rules(const struct config *, const char *file,
+    const struct rules_file *given, size_t ngiven, struct str *report);
 /*
  * Where the daemon of this settings file answers, whatever else may be wrong with the file just now:
  * an operator in the middle of editing must still reach it. NULL, with *report, when the file cannot

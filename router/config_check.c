@@ -1,6 +1,6 @@
 /*
  * config_check.c - what must agree with what: listeners among each other, the
- * rules with the paths and pools, the files with what is on disk.
+ * files with what is on disk, the rules with all the rest (config_rules.c).
  */
 #include "router/config_int.h"
 
@@ -11,7 +11,6 @@
 
 #include "mta/base/alloc.h"
 #include "router/users.h"
-#include "rules/rules.h"
 
 /* -- listeners
  * ----------------------------------------------------------------- */
@@ -117,88 +116,18 @@ check_files(struct raw_config *raw, const struct config *cfg)
 /* -- rules
  * -------------------------------------------------------------------------- */
 
-static const char **
-path_names(const struct config *cfg)
-{
-	const char **names = xcalloc(cfg->npaths + 1, sizeof(*names));
-
-	for (size_t i = 0; i < cfg->npaths; i++)
-		names[i] = cfg->paths[i].name;
-	return names;
-}
-
-static const char **
-pool_names(const struct config *cfg)
-{
-	const char **names = xcalloc(cfg->npools + 1, sizeof(*names));
-
-	for (size_t i = 0; i < cfg->npools; i++)
-		names[i] = cfg->pools[i].name;
-	return names;
-}
-
-static void
-check_use_kind(const struct config *cfg, const struct rules_use *use,
-    enum path_kind wanted, struct rules_report *report)
-{
-	const struct config_path *path = config_path_find(cfg, use->path);
-
-	if (path == NULL || path->kind == wanted)
-		return;
-	rules_report_add(report, use->file, use->line, use->col, NULL, 0,
-	    "path '%s' has no %s", use->path,
-	    wanted == PATH_MTA ? "pools: it is not of type mta"
-			       : "configuration sets: it is not of type ses");
-}
-
-static void
-check_use(const struct config *cfg, const struct rules_use *use,
-    struct rules_report *report)
-{
-	const char **names = NULL;
-
-	switch (use->kind) {
-	case RULES_USE_PATH:
-		names = path_names(cfg);
-		if (config_path_find(cfg, use->name) == NULL)
-			ruleset_report_unknown(
-			    cfg->rules, use, names, cfg->npaths, report);
-		break;
-	case RULES_USE_POOL:
-		names = pool_names(cfg);
-		if (config_pool_find(cfg, use->name) == NULL)
-			ruleset_report_unknown(
-			    cfg->rules, use, names, cfg->npools, report);
-		check_use_kind(cfg, use, PATH_MTA, report);
-		break;
-	case RULES_USE_CONFIGURATION_SET:
-		check_use_kind(cfg, use, PATH_SES, report);
-		break;
-	}
-	free(names);
-}
-
 /* The rules' own report follows ours, with its lines and carets. */
 static void
 check_rules(struct raw_config *raw, struct config *cfg)
 {
-	struct rules_report report;
-	const struct rules_use *uses;
-	size_t n;
+	struct str report = STR_INIT;
 
-	rules_report_init(&report);
-	cfg->rules = ruleset_load(cfg->rules_file, &report);
-	if (cfg->rules != NULL) {
-		n = ruleset_uses(cfg->rules, &uses);
-		for (size_t i = 0; i < n; i++)
-			check_use(cfg, &uses[i], &report);
-	}
-	if (report.n > 0)
-		raw->rules_report = rules_report_string(&report);
-	else if (cfg->rules == NULL)
-		config_problem(raw, place_of(raw, "rules"),
-		    "cannot load the rules of '%s'", cfg->rules_file);
-	rules_report_clear(&report);
+	cfg->rules = config_load_rules(cfg, NULL, NULL, 0, &report);
+	if (cfg->rules == NULL)
+		raw->rules_report = str_detach(&report);
+	else if (report.len > 0)
+		cfg->warnings = str_detach(&report);
+	str_release(&report);
 }
 
 void

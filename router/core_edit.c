@@ -65,7 +65,7 @@ name_what_stays(const struct config *old, const struct config *new,
 }
 
 int
-core_reload(struct core *c, struct str *report)
+core_reload(struct core *c, const char *who, struct str *report)
 {
 	struct config *config = config_load(c->config->file, report);
 	struct err e = ERR_INIT;
@@ -78,8 +78,8 @@ core_reload(struct core *c, struct str *report)
 	if (log_open(config->log_file, &e) != 0)
 		str_addf(report, "%s\n", e.text);
 	name_what_stays(c->config, config, report);
-	log_text(LOG_INFO, "reload", "rules %s are in force",
-	    ruleset_version(config->rules));
+	log_text(LOG_INFO, "reload", "rules %s are in force, %s",
+	    ruleset_version(config->rules), who);
 	str_addf(report, "rules %s are in force\n",
 	    ruleset_version(config->rules));
 	put_in_force(c, config);

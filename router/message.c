@@ -87,7 +87,7 @@ message_new(int64_t id)
 {
 	struct message *m = xcalloc(1, sizeof(*m));
 	char **strings[] = { &m->from, &m->envid, &m->user, &m->listener,
-		&m->client, &m->header_from, &m->message_id };
+		&m->client, &m->header_from, &m->message_id, &m->tags };
 
 	atomic_init(&m->refs, 1);
 	m->id = id;
@@ -122,6 +122,7 @@ message_unref(struct message **mp)
 	free(m->client);
 	free(m->header_from);
 	free(m->message_id);
+	free(m->tags);
 	free(m);
 }
 
@@ -164,7 +165,16 @@ message_set_from(struct message *m, const char *from)
 struct recipient *
 recipient_new(struct message *m, unsigned index, const char *address)
 {
-	static const struct route nowhere = { "", "", "", "", "", "", "", "" };
+	static const struct route nowhere = {
+		.path = "",
+		.pool = "",
+		.source = "",
+		.carrier = "",
+		.group = "",
+		.rule = "",
+		.ruleset = "",
+		.configuration_set = "",
+	};
 	struct recipient *r = xcalloc(1, sizeof(*r));
 
 	r->message = message_ref(m);

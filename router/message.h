@@ -46,6 +46,7 @@ struct message {
 	char *client;            /* peer's address; "" */
 	char *header_from;       /* domain of the header From; "" */
 	char *message_id;        /* the Message-ID field; "" */
+	char *tags;              /* "name=value,name=value"; "" */
 	uint64_t size;           /* bytes of the body */
 	uint64_t header_size;    /* bytes of its header, the empty line included */
 	unsigned nrcpt;          /* as received */
@@ -78,6 +79,11 @@ struct route {
 	const char *rule;
 	const char *ruleset;              /* version of the rule set that decided */
 	const char *configuration_set;    /* "" when none */
+
+	/* Decided again whenever it is needed, and so not stored. NULL where there is none. */
+	const char *reject;               /* path "reject": what to say */
+	const char *fallback;             /* when the path is closed: a path, or "hold" */
+	enum { LOCAL_PART_SHAPE, LOCAL_PART_QUOTE, LOCAL_PART_RAW } local_part;
 };
 
 /* The same string for equal text, for the life of the process. For names that configuration bounds

@@ -172,7 +172,7 @@ on_reload_signal(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
-	core_reload(d->core, &report); /* says in the log what came of it */
+	core_reload(d->core, "SIGHUP", &report); /* says in the log what came of it */
 	str_release(&report);
 }
 

@@ -175,13 +175,40 @@ lex_word(struct lex *l, struct token *t)
 	return 0;
 }
 
+/* Its text is left as it is: PCRE2 knows what \/ means, and places in it stay
+ * places in the line. */
+static int
+lex_pattern(struct lex *l, struct token *t)
+{
+	for (l->p++; *l->p != '/'; l->p++) {
+		if (*l->p == '\\' && !line_ends(l->p + 1))
+			l->p++;
+		if (line_ends(l->p)) {
+			problem_at(l->report, t,
+			    "no closing '/' of the pattern");
+			return -1;
+		}
+	}
+	t->pattern = true;
+	t->body = (size_t)(l->p - t->text) - 1;
+	while (!word_ends(l->p))
+		l->p++;
+	t->len = (size_t)(l->p - t->text);
+	return 0;
+}
+
 static int
 add_token(struct lex *l)
 {
 	struct token t = token_here(l);
 	int rc;
 
-	rc = *l->p == '"' ? lex_string(l, &t) : lex_word(l, &t);
+	if (*l->p == '"')
+		rc = lex_string(l, &t);
+	else if (*l->p == '/')
+		rc = lex_pattern(l, &t);
+	else
+		rc = lex_word(l, &t);
 	if (rc < 0)
 		return -1;
 	if (t.string && *l->p == '@')

@@ -2,7 +2,9 @@
  * lex_int.h - the text of a rule file as statements, and a statement as words.
  *
  * A statement is a line, or several joined by a backslash at the end of all but the last. Words are
- * separated by blanks; "..." holds blanks, with \" and \\ inside; # begins a comment.
+ * separated by blanks; "..." holds blanks, with \" and \\ inside; a word that begins with a slash is
+ * a pattern, /.../flags, and ends after the next slash that has no backslash before it; # begins a
+ * comment.
  */
 #ifndef RULES_LEX_INT_H
 #define RULES_LEX_INT_H
@@ -20,8 +22,7 @@ struct source {
 	size_t len;
 	unsigned depth;   /* 0: the file that was asked for; 1: included by it */
 	bool open;        /* still being read: including it again is a cycle */
-	bool file;        /* has a place on disk: dev, ino are set and it may include */
-	unsigned long long dev, ino;
+	unsigned long long dev, ino; /* 0: given in memory */
 };
 
 struct token {
@@ -31,6 +32,8 @@ struct token {
 	const char *at;   /* where it begins in source->text */
 	unsigned line, col;
 	bool string;      /* was written in quotes, and nothing followed the closing one */
+	bool pattern;     /* /.../flags; text has the slashes */
+	size_t body;      /* of a pattern: bytes between the slashes */
 };
 
 struct lex {

@@ -63,47 +63,6 @@ parse_source(struct parse *p, struct source *s)
 	s->open = false;
 }
 
-/* A name as the including file means it: relative to where that file is. */
-static const char *
-beside(struct words *w, const struct token *t)
-{
-	const char *file = t->source->name, *slash = strrchr(file, '/');
-
-	if (t->text[0] == '/' || slash == NULL)
-		return arena_strndup(&w->parse->rs->arena, t->text, t->len);
-	return arena_printf(&w->parse->rs->arena, "%.*s/%.*s",
-	    (int)(slash - file), file, (int)t->len, t->text);
-}
-
-int
-parse_include(struct words *w)
-{
-	const struct token *t = word_peek(w);
-	struct source *s;
-
-	if (t == NULL || !t->string || t->len == 0)
-		return word_expected(
-		    w, "the name of a file in quotes", NULL, 0);
-	if (memchr(t->text, '*', t->len) != NULL ||
-	    memchr(t->text, '?', t->len) != NULL) {
-		problem_at(w->parse->report, t,
-		    "patterns in 'include' are not supported yet");
-		return -1;
-	}
-	if (!t->source->file) {
-		problem_at(
-		    w->parse->report, t, "'include' works in files only");
-		return -1;
-	}
-	word_next(w);
-	if (words_end(w) < 0)
-		return -1;
-	s = source_open(w->parse, beside(w, t), t);
-	if (s != NULL)
-		parse_source(w->parse, s);
-	return 0;
-}
-
 /* ---- when all is read ---- */
 
 /* Only what is defined is worth suggesting: the table holds the misspelt name
@@ -154,12 +113,6 @@ check_rule_for_the_rest(struct parse *p)
 		    "'route default to any via ses'");
 }
 
-static size_t
-problems(const struct rules_report *r)
-{
-	return r->n + r->left_out;
-}
-
 /* Each check needs the one before: an expectation means nothing in a set that
  * is wrong anyway. */
 static struct ruleset *
@@ -169,42 +122,48 @@ finish(struct parse *p, size_t before)
 
 	for (size_t i = 0; i < p->nmention; i++)
 		check_mention(p, &p->mention[i]);
-	if (problems(p->report) == before) {
+	if (p->report->errors == before) {
 		compile(rs);
 		check_rule_for_the_rest(p);
 	}
-	if (problems(p->report) == before)
+	if (p->report->errors == before)
 		run_expectations(p);
 	table_clear(&p->rule_names);
 	free(p->mention);
 	free(p->expectation);
-	if (problems(p->report) != before) {
+	if (p->report->errors != before) {
 		ruleset_unref(rs);
 		return NULL;
 	}
-	source_version(rs);
+	source_seal(rs);
 	return rs;
 }
 
 static void
-begin(struct parse *p, struct rules_report *r)
+begin(struct parse *p, const struct rules_options *o, struct rules_report *r)
 {
+	static const struct rules_options none = { .regular_only = NULL };
 	struct ruleset *rs = rules_alloc(sizeof(*rs));
 
 	atomic_init(&rs->refs, 1);
 	for (uint32_t i = 0; i < ATOM_FIRST; i++)
 		atom_new(rs);
-	*p = (struct parse){ .rs = rs, .report = r };
+	*p = (struct parse){
+		.rs = rs,
+		.report = r,
+		.options = o != NULL ? o : &none,
+	};
 }
 
 struct ruleset *
-ruleset_load(const char *path, struct rules_report *r)
+ruleset_load(const char *path, const struct rules_options *o,
+    struct rules_report *r)
 {
-	size_t before = problems(r);
+	size_t before = r->errors;
 	struct source *s;
 	struct parse p;
 
-	begin(&p, r);
+	begin(&p, o, r);
 	s = source_open(&p, path, NULL);
 	if (s != NULL)
 		parse_source(&p, s);
@@ -212,16 +171,18 @@ ruleset_load(const char *path, struct rules_report *r)
 }
 
 struct ruleset *
-ruleset_parse(
-    const char *name, const char *text, size_t len, struct rules_report *r)
+ruleset_parse(const struct rules_file *files, size_t n,
+    const struct rules_options *o, struct rules_report *r)
 {
-	size_t before = problems(r);
+	size_t before = r->errors;
+	struct source *s;
 	struct parse p;
 
-	begin(&p, r);
-	if (len > RULES_FILE_MAX)
-		rules_report_add(r, name, 0, 0, NULL, 0, "larger than 16 MB");
-	else
-		parse_source(&p, source_add(p.rs, name, text, len));
+	begin(&p, o, r);
+	p.given = files;
+	p.ngiven = n;
+	s = source_open(&p, files[0].name, NULL);
+	if (s != NULL)
+		parse_source(&p, s);
 	return finish(&p, before);
 }

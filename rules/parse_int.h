@@ -1,8 +1,8 @@
 /*
  * parse_int.h - statements into a rule set that is being built.
  *
- * One function per statement, in parse_carrier.c, parse_route.c, parse_shape.c and expect.c; parse.c
- * dispatches, words.c reads the words. Each returns 0, or -1 with the problem in the report and
+ * One function per statement, in parse_carrier.c, parse_include.c, parse_route.c, parse_shape.c and
+ * expect.c; parse.c dispatches, words.c reads the words. Each returns 0, or -1 with the problem in the report and
  * the rest of the statement skipped.
  */
 #ifndef RULES_PARSE_INT_H
@@ -26,6 +26,9 @@ struct parse {
 	struct expectation *expectation;
 	size_t nexpectation, expectation_room;
 	size_t total; /* bytes of all files */
+	const struct rules_options *options;
+	const struct rules_file *given; /* files in memory; NULL: they are on disk */
+	size_t ngiven;
 };
 
 /* The words of one statement and how far they are read. */
@@ -54,7 +57,15 @@ int word_expected(struct words *, const char *what, const char *const *names, si
 /* Reports at the end of the statement that it should have ended. */
 int words_end(struct words *);
 
-enum name_kind { NAME_RULE, NAME_CARRIER, NAME_GROUP, NAME_PATH, NAME_POOL, NAME_CONFIGURATION_SET };
+enum name_kind {
+	NAME_RULE,
+	NAME_CARRIER,
+	NAME_GROUP,
+	NAME_PATH,
+	NAME_POOL,
+	NAME_CONFIGURATION_SET,
+	NAME_WARM_UP,
+};
 /* The next word, as a name. NULL when it is none. */
 const struct token *word_name(struct words *, enum name_kind);
 const char *copy_lower(struct arena *, const char *, size_t len);
@@ -89,7 +100,7 @@ void parse_source(struct parse *, struct source *); /* parse.c: a whole file */
 void run_expectations(struct parse *);
 /* source.c; `where` is the word that asks for the file, NULL for the first. NULL: see the report. */
 struct source *source_open(struct parse *, const char *path, const struct token *where);
-struct source *source_add(struct ruleset *, const char *name, const char *text, size_t len);
-void source_version(struct ruleset *);
+/* When all is read: the list of files, and the version. */
+void source_seal(struct ruleset *);
 
 #endif

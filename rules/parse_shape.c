@@ -214,6 +214,17 @@ key_unknown_users(struct words *w, struct rules_shape *s)
 	return t != NULL ? read_percent(w, t, &s->unknown_users) : -1;
 }
 
+static int
+key_warm_up(struct words *w, struct rules_shape *s)
+{
+	const struct token *t = word_name(w, NAME_WARM_UP);
+
+	if (t == NULL)
+		return -1;
+	s->warm_up = arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	return 0;
+}
+
 /* clang-format off */
 static const struct key {
 	const char *word;
@@ -231,6 +242,7 @@ static const struct key {
 	{ "quote",         NULL,       SHAPE_LOCAL_PART,         key_quote },
 	{ "raw",           NULL,       SHAPE_LOCAL_PART,         key_raw },
 	{ "unknown-users", NULL,       SHAPE_UNKNOWN_USERS,      key_unknown_users },
+	{ "warm-up",       NULL,       SHAPE_WARM_UP,            key_warm_up },
 };
 /* clang-format on */
 
@@ -253,11 +265,6 @@ read_key(struct words *w)
 	const struct token *t = word_peek(w);
 	bool known = false;
 
-	if (word_is(t, "warm-up")) {
-		problem_at(w->parse->report, t,
-		    "'warm-up' in a shape is not supported yet");
-		return NULL;
-	}
 	for (size_t i = 0; i < KEYS; i++) {
 		names[i] = keys[i].word;
 		if (!word_is(t, keys[i].word))

@@ -71,29 +71,61 @@ set_echo(struct rules_problem *p, const char *line, size_t len)
 	p->caret = (unsigned)(at - from);
 }
 
+/* The next problem to fill in, or NULL when no more are kept. */
+static struct rules_problem *
+next_problem(struct rules_report *r, bool warning)
+{
+	r->errors += !warning;
+	if (r->n == RULES_REPORT_MAX) {
+		r->left_out++;
+		return NULL;
+	}
+	if (r->problem == NULL)
+		r->problem = rules_alloc(
+		    RULES_REPORT_MAX * sizeof(struct rules_problem));
+	r->problem[r->n].warning = warning;
+	return &r->problem[r->n++];
+}
+
+static void
+fill_in(struct rules_problem *p, const char *file, unsigned line, unsigned col,
+    const char *line_text, size_t line_len, const char *fmt, va_list ap)
+{
+	p->file = copy(file, strlen(file));
+	p->line = line;
+	p->col = col;
+	if (vasprintf(&p->text, fmt, ap) < 0)
+		abort();
+	if (line_text != NULL)
+		set_echo(p, line_text, line_len);
+}
+
 void
 rules_report_add(struct rules_report *r, const char *file, unsigned line,
     unsigned col, const char *line_text, size_t line_len, const char *fmt, ...)
 {
-	struct rules_problem *p;
+	struct rules_problem *p = next_problem(r, false);
 	va_list ap;
 
-	if (r->n == RULES_REPORT_MAX) {
-		r->left_out++;
+	if (p == NULL)
 		return;
-	}
-	if (r->problem == NULL)
-		r->problem = rules_alloc(RULES_REPORT_MAX * sizeof(*p));
-	p = &r->problem[r->n++];
-	p->file = copy(file, strlen(file));
-	p->line = line;
-	p->col = col;
 	va_start(ap, fmt);
-	if (vasprintf(&p->text, fmt, ap) < 0)
-		abort();
+	fill_in(p, file, line, col, line_text, line_len, fmt, ap);
 	va_end(ap);
-	if (line_text != NULL)
-		set_echo(p, line_text, line_len);
+}
+
+void
+rules_report_warn(struct rules_report *r, const char *file, unsigned line,
+    unsigned col, const char *line_text, size_t line_len, const char *fmt, ...)
+{
+	struct rules_problem *p = next_problem(r, true);
+	va_list ap;
+
+	if (p == NULL)
+		return;
+	va_start(ap, fmt);
+	fill_in(p, file, line, col, line_text, line_len, fmt, ap);
+	va_end(ap);
 }
 
 /* Columns a terminal gives to the character that starts here; 0 inside a
@@ -124,11 +156,14 @@ print_caret(const struct rules_problem *p, FILE *out)
 static void
 print_problem(const struct rules_problem *p, FILE *out)
 {
+	const char *kind = p->warning ? "warning: " : "";
+
 	if (p->line == 0) {
-		fprintf(out, "%s: %s\n", p->file, p->text);
+		fprintf(out, "%s: %s%s\n", p->file, kind, p->text);
 		return;
 	}
-	fprintf(out, "%s:%u:%u: %s\n", p->file, p->line, p->col, p->text);
+	fprintf(out, "%s:%u:%u: %s%s\n", p->file, p->line, p->col, kind,
+	    p->text);
 	if (p->echo != NULL) {
 		fprintf(out, "    %s\n    ", p->echo);
 		print_caret(p, out);

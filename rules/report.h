@@ -7,17 +7,21 @@
  *         route keitai to carrier docmo via mta
  *                                 ^
  *
+ * A warning has "warning: " before its text.
+ *
  * Texts hold no control characters: the rule reader refuses files that do. One thread at a time.
  */
 #ifndef RULES_REPORT_H
 #define RULES_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 #define RULES_REPORT_MAX 100 /* problems kept; the rest are only counted */
 
 struct rules_problem {
+	bool warning;       /* the set loads all the same */
 	char *file;
 	unsigned line, col; /* from 1, in bytes; line 0: the file as a whole, with no echo */
 	char *text;         /* lower case, no full stop, problem first, subject quoted */
@@ -29,6 +33,7 @@ struct rules_report {
 	struct rules_problem *problem; /* in the order found */
 	size_t n;
 	size_t left_out; /* found after the first RULES_REPORT_MAX */
+	size_t errors;   /* of all, kept or left out; the rest are warnings */
 };
 
 void rules_report_init(struct rules_report *);
@@ -38,6 +43,11 @@ void rules_report_clear(struct rules_report *); /* frees what it holds; reusable
  * Adds a problem. `line_text` is the whole line (need not end in NUL), or NULL; it and `file` are copied.
  */
 void rules_report_add(struct rules_report *, const char *file, unsigned line, unsigned col,
+    const char *line_text, size_t line_len, const char *fmt, ...)
+    __attribute__((format(printf, 7, 8)));
+
+/* The same for what is odd and not wrong. */
+void rules_report_warn(struct rules_report *, const char *file, unsigned line, unsigned col,
     const char *line_text, size_t line_len, const char *fmt, ...)
     __attribute__((format(printf, 7, 8)));
 

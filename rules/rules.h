@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "rules/report.h"
 
@@ -20,16 +21,42 @@ struct ruleset;
 #define RULES_TOTAL_MAX (64u << 20) /* bytes in all files of a set */
 #define RULES_DEPTH_MAX 16          /* files including files */
 
-/*
- * Reads `path` and what it includes (names relative to the including file), checks everything and
- * runs the `expect` lines. Returns a set with one reference, or NULL with every problem in the
- * report (initialised by the caller; problems are appended). A file that is missing, not regular,
- * too large, no UTF-8 or holds control characters is such a problem.
- */
-struct ruleset *ruleset_load(const char *path, struct rules_report *);
+#define RULES_PATTERNS_MAX 10000    /* patterns in a set */
 
-/* The same from memory; `name` stands for the file's name, and `include` is refused. */
-struct ruleset *ruleset_parse(const char *name, const char *text, size_t len, struct rules_report *);
+/* What a rule file cannot know. Borrowed for the call. */
+struct rules_options {
+	/* Paths that take no irregular local part (Amazon SES refuses them, aws.md). A set that could
+	 * send a carrier's irregular address there does not load; in a split, and as a fallback,
+	 * such a path is passed over for an irregular recipient. */
+	const char *const *regular_only;
+	size_t nregular_only;
+};
+
+/*
+ * Reads `path` and what it includes (names relative to the including file, wildcards in order of
+ * name), checks everything and runs the `expect` lines. Returns a set with one reference, or NULL
+ * with every error in the report (initialised by the caller; problems are appended). Warnings may
+ * stand in the report of a good set as well. A file that is missing, not regular, too large, no
+ * UTF-8 or holds control characters is an error. Options may be NULL.
+ */
+struct ruleset *ruleset_load(const char *path, const struct rules_options *, struct rules_report *);
+
+/* A file of rules in memory. */
+struct rules_file {
+	const char *name; /* as messages show it */
+	const char *text; /* ends in NUL, which len does not count */
+	size_t len;
+};
+
+/*
+ * The same from memory: the first of n files is the main one, and `include` finds the others by
+ * name. Everything is copied. What ruleset_files returned gives the same set again.
+ */
+struct ruleset *ruleset_parse(const struct rules_file *, size_t n, const struct rules_options *,
+    struct rules_report *);
+
+/* The files it was made of, in the order of reading; borrowed from the set. */
+size_t ruleset_files(const struct ruleset *, const struct rules_file **);
 
 /* Counted atomically. ruleset_unref(NULL) is allowed; the last one frees. Any thread. */
 struct ruleset *ruleset_ref(struct ruleset *);
@@ -50,37 +77,81 @@ size_t ruleset_rules(const struct ruleset *, const struct rule *const **);
 
 /* ---- decisions ---- */
 
-/* Domains in lower case without trailing dot, as address_parse leaves them. No member is NULL. */
+/*
+ * Domains in lower case without trailing dot, as address_parse leaves them. NULL is the same as "".
+ */
 struct rules_query {
 	const char *from_local;  /* unquoted; "" with from_domain "" for the null reverse-path */
 	const char *from_domain;
 	const char *to_local;    /* unquoted, case as given; compared without case */
 	const char *to_domain;
-	bool irregular;          /* to_local breaks the RFC; for conditions of a later version */
+	bool irregular;          /* to_local breaks RFC 5321 4.1.2 unless quoted */
+	const char *user;        /* authenticated, exact; "" nobody */
+	const char *listener;
+	/* What is known only at the end of DATA: */
+	const char *header_from; /* domain of the header From */
+	const char *tags;        /* "name=value,name=value", no blanks */
+	uint64_t size;           /* bytes */
 };
 
 enum rules_action {
-	RULES_VIA, /* send by .path; a path named `discard` is a path like any other here */
+	RULES_VIA,     /* send by .path */
+	RULES_REJECT,  /* refuse with .text */
+	RULES_HOLD,    /* keep, and send nothing until the rules say otherwise */
+	RULES_DISCARD, /* accept and drop */
+};
+
+/* .path of the actions that have none; no route can name the first two, `via discard` is the third. */
+#define RULES_PATH_REJECT  "reject"
+#define RULES_PATH_HOLD    "hold"
+#define RULES_PATH_DISCARD "discard"
+
+enum rules_local_part {
+	RULES_LOCAL_PART_SHAPE, /* as the shape says */
+	RULES_LOCAL_PART_QUOTE,
+	RULES_LOCAL_PART_RAW,
 };
 
 struct rules_decision {
 	const struct rule *rule; /* never NULL: a set without a rule for everything else does not load */
 	enum rules_action action;
-	const char *path;
+	const char *path;              /* never NULL */
 	const char *pool;              /* NULL: the path's own */
 	const char *configuration_set; /* NULL: the path's own */
-	unsigned share;      /* of this path in the rule's split, in 1/100 %: 10000 when not split */
-	const char *carrier; /* of the recipient's domain; NULL when it is no carrier's */
-	const char *group;   /* the carrier's receiving system; NULL: the domain is its own group */
-	const char *hint;    /* for people who ask about this domain; NULL mostly */
+	unsigned share;       /* of this path in the rule's split, in 1/100 %: 10000 when not split */
+	const char *text;     /* of RULES_REJECT, else NULL */
+	const char *fallback; /* when the path is closed: the path to take, "hold" to wait without
+				 expiring, NULL to wait as ever (`none`, or not given) */
+	enum rules_local_part local_part;
+	const char *carrier;  /* of the recipient's domain; NULL when it is no carrier's */
+	const char *group;    /* the carrier's receiving system; NULL: the domain is its own group */
+	const char *hint;     /* for people who ask about this domain; NULL mostly */
+	/* Patterns that were given up at a match, depth or heap limit, and so did not match: how many,
+	 * and the rule of the first. The caller logs and counts them. */
+	unsigned limited;
+	const struct rule *limited_rule;
 };
 
 /*
- * Decides. Takes no lock, allocates nothing, never fails, and takes the same time for 100 rules as for
- * 100,000. The same query always gets the same answer, splits included: they hash the recipient
- * (local part without case, domain) with the rule's name.
+ * Decides. Takes no lock, allocates nothing but a few bytes of PCRE2's once per thread, never fails,
+ * and takes the same time for 100 rules as for 100,000. The same query always gets the same answer,
+ * splits included: they hash the recipient (local part without case, domain) with the rule's name.
  */
 void ruleset_decide(const struct ruleset *, const struct rules_query *, struct rules_decision *);
+
+/*
+ * The same before there is content: header_from, tags and size are not looked at. True when no
+ * content could change the decision; false: *d is not to be relied on, ask again at the end of DATA.
+ */
+bool ruleset_decide_early(const struct ruleset *, const struct rules_query *,
+    struct rules_decision *);
+
+/*
+ * For people: walks the rules before the one that wins, and names each that nearly matched with a
+ * sentence on what kept it from matching, in order. Slow. `why` lives for the call only.
+ */
+void ruleset_near_misses(const struct ruleset *, const struct rules_query *,
+    void (*each)(void *arg, const struct rule *, const char *why), void *arg);
 
 /* The carrier, the group and the hint of a domain; each NULL where there is none. */
 const char *ruleset_carrier_of(const struct ruleset *, const char *domain);
@@ -89,7 +160,12 @@ const char *ruleset_hint_of(const struct ruleset *, const char *domain);
 
 /* ---- names that must exist in the configuration ---- */
 
-enum rules_use_kind { RULES_USE_PATH, RULES_USE_POOL, RULES_USE_CONFIGURATION_SET };
+enum rules_use_kind {
+	RULES_USE_PATH,
+	RULES_USE_POOL,
+	RULES_USE_CONFIGURATION_SET,
+	RULES_USE_LISTENER,
+};
 
 struct rules_use {
 	enum rules_use_kind kind;
@@ -99,7 +175,7 @@ struct rules_use {
 	unsigned line, col;
 };
 
-/* Every mention of a path, pool or configuration set in routes and shapes, in reading order. */
+/* Every mention of a path, pool, configuration set or listener, in reading order. */
 size_t ruleset_uses(const struct ruleset *, const struct rules_use **);
 
 /*
@@ -121,6 +197,7 @@ enum rules_shape_key {
 	SHAPE_EXPIRY,
 	SHAPE_LOCAL_PART,
 	SHAPE_UNKNOWN_USERS,
+	SHAPE_WARM_UP,
 	SHAPE_KEYS
 };
 
@@ -144,6 +221,7 @@ struct rules_shape {
 	bool raw;                        /* irregular local parts go out as they are, not quoted */
 	unsigned unknown_users;          /* 1/100 % of recipients before the lane stops; 0: no limit.
 					    Recorded only: acted on by a later version */
+	const char *warm_up;             /* name of a plan; NULL: none. Recorded only, as above */
 	struct rules_origin origin[SHAPE_KEYS];
 };
 
@@ -154,6 +232,18 @@ struct rules_shape {
  */
 void ruleset_shape(const struct ruleset *, const char *carrier, const char *group, const char *domain,
     const char *path, struct rules_shape *out);
+
+/* ---- canonical form ---- */
+
+/*
+ * The text of one file in canonical form: one blank between words, columns aligned in blocks of
+ * like statements, comments kept. Means the same to ruleset_parse, and its own canonical form is
+ * itself. The caller frees it. NULL with the report when the text cannot be read as statements
+ * (encoding, open quotes); wrong names and unknown words do not matter here.
+ */
+char *rules_format(const struct rules_file *, struct rules_report *);
+
+/* ---- shapes for people ---- */
 
 const char *rules_shape_key_name(enum rules_shape_key); /* "connections", "recipients/session", ... */
 /* The value as the language writes it ("5/s", "5min,15min,1h"); the caller frees it. */

@@ -29,6 +29,7 @@ ruleset_free(struct ruleset *rs)
 	table_clear(&rs->groups);
 	table_clear(&rs->paths);
 	free(rs->source);
+	free(rs->file);
 	free(rs->route);
 	free(rs->rule);
 	free(rs->domain);
@@ -75,10 +76,18 @@ ruleset_uses(const struct ruleset *rs, const struct rules_use **uses)
 	return rs->nuse;
 }
 
+size_t
+ruleset_files(const struct ruleset *rs, const struct rules_file **files)
+{
+	*files = rs->file;
+	return rs->nsource;
+}
+
 static const char *const kind_names[] = {
 	[RULES_USE_PATH] = "path",
 	[RULES_USE_POOL] = "pool",
 	[RULES_USE_CONFIGURATION_SET] = "configuration set",
+	[RULES_USE_LISTENER] = "listener",
 };
 
 static const struct source *

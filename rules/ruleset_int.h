@@ -103,6 +103,7 @@ struct ruleset {
 
 	struct source **source;
 	size_t nsource, source_room;
+	struct rules_file *file; /* the same for others; once all are read */
 
 	struct route *route;
 	size_t nroute, route_room;

@@ -80,6 +80,12 @@ copy_unknown_users(struct rules_shape *to, const struct rules_shape *from)
 }
 
 static void
+copy_warm_up(struct rules_shape *to, const struct rules_shape *from)
+{
+	to->warm_up = from->warm_up;
+}
+
+static void
 show_connections(const struct rules_shape *s, FILE *out)
 {
 	fprintf(out, "%u", s->connections);
@@ -164,6 +170,12 @@ show_unknown_users(const struct rules_shape *s, FILE *out)
 		fprintf(out, "%u.%02u%%", s->unknown_users / 100, part);
 }
 
+static void
+show_warm_up(const struct rules_shape *s, FILE *out)
+{
+	fputs(s->warm_up != NULL ? s->warm_up : "none", out);
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -179,6 +191,7 @@ static const struct {
 	[SHAPE_EXPIRY]             = { "expiry", copy_expiry, show_expiry },
 	[SHAPE_LOCAL_PART]         = { "local-part", copy_local_part, show_local_part },
 	[SHAPE_UNKNOWN_USERS]      = { "unknown-users", copy_unknown_users, show_unknown_users },
+	[SHAPE_WARM_UP]            = { "warm-up", copy_warm_up, show_warm_up },
 };
 /* clang-format on */
 

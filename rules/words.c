@@ -156,6 +156,7 @@ static const struct {
 	[NAME_PATH]              = { "the name of a path", true },
 	[NAME_POOL]              = { "the name of a pool", true },
 	[NAME_CONFIGURATION_SET] = { "the name of a configuration set", true },
+	[NAME_WARM_UP]           = { "the name of a warm-up plan", true },
 };
 /* clang-format on */
 

@@ -362,6 +362,7 @@ header_init(struct header *h)
 	memset(h, 0, sizeof(*h));
 	str_init(&h->from_domain);
 	str_init(&h->message_id);
+	str_init(&h->tags);
 	str_init(&h->line);
 	h->state = HEADER_LINE;
 }
@@ -371,6 +372,7 @@ header_clear(struct header *h)
 {
 	str_release(&h->from_domain);
 	str_release(&h->message_id);
+	str_release(&h->tags);
 	str_release(&h->line);
 	header_init(h);
 }

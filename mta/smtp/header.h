@@ -21,6 +21,8 @@ struct header {
 	bool has_date, has_message_id, has_from;
 	struct str from_domain;  /* domain of the first mailbox in the first From, lower case; "" */
 	struct str message_id;   /* first Message-ID with its brackets, at most 250 bytes; "" */
+	struct str tags;         /* of X-SES-MESSAGE-TAGS and X-Oiwake-Tags: "name=value,name=value" with
+				    no blanks, what is no such pair left out; at most 50 pairs; "" */
 
 	/* Inside. */
 	enum header_state {

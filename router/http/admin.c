@@ -372,7 +372,7 @@ void
 admin_reload(struct admin_request *r)
 {
 	struct str report = STR_INIT;
-	bool good = core_reload(r->core, &report) == 0;
+	bool good = core_reload(r->core, "admin API", &report) == 0;
 	json_t *reply = json_object();
 
 	admin_put(reply, good ? "report" : "error", report.data);

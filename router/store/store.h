@@ -26,6 +26,7 @@
 #include "mta/outcome.h"
 #include "router/message.h"
 
+struct rules_file;
 struct store;
 
 struct store_config {
@@ -34,6 +35,7 @@ struct store_config {
 				      file of this size is given up to keep settling when full. At
 				      least 16 MB, twice the write-ahead log; 0: neither */
 	int64_t event_keep;        /* ms that events are kept */
+	uint64_t traffic_keep;     /* recipients of the latest mail whose envelopes are kept */
 };
 
 struct store_recovery {
@@ -60,7 +62,14 @@ enum store_status {
 	STORE_FAILED, /* the store is broken (a failed fsync, corruption): accepts nothing more */
 };
 
-enum store_kind { STORE_ENQUEUE, STORE_BEGIN, STORE_SETTLE, STORE_LEASE, STORE_QUEUE_EDIT };
+enum store_kind {
+	STORE_ENQUEUE,
+	STORE_BEGIN,
+	STORE_SETTLE,
+	STORE_LEASE,
+	STORE_QUEUE_EDIT,
+	STORE_RULESET,
+};
 
 /* First member of every request. */
 struct store_request {
@@ -232,6 +241,22 @@ struct store_queue_edit {
 };
 void store_queue_edit(struct store *, struct store_queue_edit *);
 
+/* -- rules ---------------------------------------------------------------------------------------------- */
+
+/*
+ * This rule set is in force from now on. Kept for ever, its text once per version; nothing happens
+ * when the newest one kept has the same version. Borrows everything.
+ */
+struct store_ruleset {
+	struct store_request req;
+	int64_t at;                   /* wall ms */
+	const char *who;              /* "root by reload", "start" */
+	const char *version;
+	size_t n;
+	const struct rules_file *file; /* n of them, in the order of reading */
+};
+void store_ruleset(struct store *, struct store_ruleset *);
+
 /*
  * Reading for people. `run` is called in the store's reading thread with a read-only view as of one
  * moment; it may call the store_read_* functions. Then `done` runs in the thread of reply_to.
@@ -268,5 +293,34 @@ struct event_row {
 /* Events of one message (0: all), after `after`, oldest first, at most limit. */
 size_t store_read_events(struct store_reader *, int64_t message, int64_t after, size_t limit,
     void (*each)(void *arg, const struct event_row *), void *arg);
+
+/* A rule set that was put in force; numbers count up from 1. */
+struct ruleset_row {
+	int64_t number, at;
+	const char *version, *who;
+	size_t files, bytes;
+};
+/* Newest first; number 0: all, at most limit. Returns how many. */
+size_t store_read_rulesets(struct store_reader *, int64_t number, size_t limit,
+    void (*each)(void *arg, const struct ruleset_row *), void *arg);
+/* The files of one, in the order of reading. Returns how many; 0: there is no such set. */
+size_t store_read_ruleset_files(struct store_reader *, int64_t number,
+    void (*each)(void *arg, const struct rules_file *), void *arg);
+
+/*
+ * A recipient of recent mail as it was enqueued, to try rules on: one each of all mail taken in from
+ * clients (not our own notices), the latest store_config.traffic_keep of them.
+ */
+struct traffic_row {
+	int64_t seq, at;              /* seq: of its message; grows */
+	const char *from, *header_from, *user, *listener, *tags;
+	uint64_t size;
+	const char *address;          /* local@domain, local part unquoted */
+	bool irregular;
+};
+/* Those since that wall time and after that seq, oldest first, of at most `limit` messages. Returns
+ * the number of messages. */
+size_t store_read_traffic(struct store_reader *, int64_t since, int64_t after, size_t limit,
+    void (*each)(void *arg, const struct traffic_row *), void *arg);
 
 #endif

@@ -21,8 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct route route = { "mta", "keitai", "s1", "docomo", "docomo",
-	"keitai", "r1", "" };
+static const struct route route = { .path = "mta", .pool = "keitai", .source = "s1",
+	.carrier = "docomo", .group = "docomo", .rule = "keitai", .ruleset = "r1",
+	.configuration_set = "" };
 
 struct bench {
 	struct event_base *base;

@@ -63,8 +63,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text;
 
 	rules_report_init(&r);
-	rs = ruleset_parse("fuzz.rules", (const char *)data, size, &r);
-	assert((rs == NULL) == (r.n > 0));
+	rs = ruleset_parse(
+	    &(struct rules_file){ "fuzz.rules", (const char *)data, size }, 1,
+	    NULL, &r);
+	assert((rs == NULL) == (r.errors > 0));
 	if (rs != NULL) {
 		ask(rs, "taro", "docomo.ne.jp");
 		ask(rs, "a..b", "sub.example.jp");

@@ -22,7 +22,9 @@ parse(const char *text)
 	struct ruleset *rs;
 
 	rules_report_init(&r);
-	rs = ruleset_parse("test.rules", text, strlen(text), &r);
+	rs = ruleset_parse(
+	    &(struct rules_file){ "test.rules", text, strlen(text) }, 1, NULL,
+	    &r);
 	rules_report_print(&r, stderr);
 	assert_non_null(rs);
 	assert_int_equal(r.n, 0);
@@ -37,7 +39,7 @@ load(const char *path)
 	struct ruleset *rs;
 
 	rules_report_init(&r);
-	rs = ruleset_load(path, &r);
+	rs = ruleset_load(path, NULL, &r);
 	rules_report_print(&r, stderr);
 	assert_non_null(rs);
 	rules_report_clear(&r);

@@ -131,10 +131,12 @@ prepare_request(struct store_request *req)
 
 /* -- messages ------------------------------------------------------------ */
 
-static const struct route to_docomo = { "mta", "keitai", "s1", "docomo",
-	"docomo", "keitai", "v1", "" };
-static const struct route to_ses = { "ses", "", "", "", "example.com",
-	"default", "v1", "set1" };
+static const struct route to_docomo = { .path = "mta", .pool = "keitai", .source = "s1",
+	.carrier = "docomo", .group = "docomo", .rule = "keitai", .ruleset = "v1",
+	.configuration_set = "" };
+static const struct route to_ses = { .path = "ses", .pool = "", .source = "",
+	.carrier = "", .group = "example.com", .rule = "default", .ruleset = "v1",
+	.configuration_set = "set1" };
 
 /* With n recipients user0@docomo.ne.jp, ... due at `due` on shelf 7. */
 static inline struct store_enqueue *

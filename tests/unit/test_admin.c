@@ -63,8 +63,9 @@ core_inbox(struct core *c)
 }
 
 int
-core_reload(struct core *c, struct str *report)
+core_reload(struct core *c, const char *who, struct str *report)
 {
+	assert_non_null(who);
 	str_adds(report,
 	    c->broken_settings ? "t.conf:1: it is wrong\n" : "2 rules\n");
 	return c->broken_settings ? -1 : 0;
@@ -170,8 +171,16 @@ store_read_queue(struct store_reader *reader, const struct queue_filter *f,
 
 	(void)reader;
 	recipient_set_last(r, "421 busy \xe3\x81");
-	r->route = (struct route){ "mta", "p", "", "docomo", "docomo", "r",
-		"0123", "" };
+	r->route = (struct route){
+		.path = "mta",
+		.pool = "p",
+		.source = "",
+		.carrier = "docomo",
+		.group = "docomo",
+		.rule = "r",
+		.ruleset = "0123",
+		.configuration_set = "",
+	};
 	if (f->message == 0 || f->message == 5)
 		each(arg, &row);
 	recipient_free(&r);

@@ -150,7 +150,8 @@ test_absurd_domains(void **state)
 	}
 	to[2002] = 'x';
 	{
-		struct rules_query q = { "", "", "u", to + 2, false };
+		struct rules_query q = { .to_local = "u",
+			.to_domain = to + 2 };
 		struct rules_decision d;
 
 		ruleset_decide(rs, &q, &d);

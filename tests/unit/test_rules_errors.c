@@ -13,7 +13,7 @@ report_of(const char *text, size_t len)
 	char *said;
 
 	rules_report_init(&r);
-	assert_null(ruleset_parse("r", text, len, &r));
+	assert_null(ruleset_parse(&(struct rules_file){ "r", text, len }, 1, NULL, &r));
 	said = rules_report_string(&r);
 	rules_report_clear(&r);
 	return said;
@@ -39,7 +39,7 @@ problems_of(const char *text)
 
 	assert_non_null(out);
 	rules_report_init(&r);
-	assert_null(ruleset_parse("r", text, strlen(text), &r));
+	assert_null(ruleset_parse(&(struct rules_file){ "r", text, strlen(text) }, 1, NULL, &r));
 	for (size_t i = 0; i < r.n; i++)
 		fprintf(out, "%u:%u: %s\n", r.problem[i].line, r.problem[i].col,
 		    r.problem[i].text);
@@ -147,7 +147,7 @@ test_many_mistakes(void **state)
 	for (size_t i = 0; i < 1000; i++)
 		memcpy(text + 3 * i, "x!\n", 4);
 	rules_report_init(&r);
-	assert_null(ruleset_parse("r", text, strlen(text), &r));
+	assert_null(ruleset_parse(&(struct rules_file){ "r", text, strlen(text) }, 1, NULL, &r));
 	assert_int_equal(r.n, RULES_REPORT_MAX);
 	assert_int_equal(r.left_out, 900);
 	rules_report_clear(&r);

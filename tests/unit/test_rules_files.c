@@ -63,7 +63,7 @@ assert_load_fails(const char *name, const char *expected)
 	char *text, *at;
 
 	rules_report_init(&r);
-	assert_null(ruleset_load(file(name), &r));
+	assert_null(ruleset_load(file(name), NULL, &r));
 	text = rules_report_string(&r);
 	while ((at = strstr(text, dir)) != NULL)
 		memmove(

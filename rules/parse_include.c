@@ -1,0 +1,83 @@
+/*
+ * parse_include.c - `include "FILE"`: one file, or all that a pattern of the
+ * shell names, in the order of their names.
+ */
+#include "rules/parse_int.h"
+
+#include <fnmatch.h>
+#include <glob.h>
+#include <string.h>
+
+/* A name as the including file means it: relative to where that file is. */
+static const char *
+beside(struct words *w, const struct token *t)
+{
+	const char *file = t->source->name, *slash = strrchr(file, '/');
+
+	if (t->text[0] == '/' || slash == NULL)
+		return arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	return arena_printf(&w->parse->rs->arena, "%.*s/%.*s",
+	    (int)(slash - file), file, (int)t->len, t->text);
+}
+
+static void
+include_one(struct parse *p, const char *name, const struct token *where)
+{
+	struct source *s = source_open(p, name, where);
+
+	if (s != NULL)
+		parse_source(p, s);
+}
+
+/* Nothing found is no mistake: a folder of rules may be empty. */
+static void
+include_from_disk(
+    struct parse *p, const char *pattern, const struct token *where)
+{
+	glob_t found;
+	int rc = glob(pattern, GLOB_ERR, NULL, &found);
+
+	if (rc == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			include_one(p, found.gl_pathv[i], where);
+	else if (rc != GLOB_NOMATCH)
+		problem_at(p->report, where, "cannot read '%s': %s", pattern,
+		    rc == GLOB_NOSPACE ? "out of memory"
+				       : "a folder cannot be read");
+	if (rc == 0)
+		globfree(&found);
+}
+
+/* The given files stand in the order in which the disk once had them. */
+static void
+include_from_memory(
+    struct parse *p, const char *pattern, const struct token *where)
+{
+	for (size_t i = 0; i < p->ngiven; i++)
+		if (fnmatch(pattern, p->given[i].name,
+			FNM_PATHNAME | FNM_PERIOD) == 0)
+			include_one(p, p->given[i].name, where);
+}
+
+int
+parse_include(struct words *w)
+{
+	struct parse *p = w->parse;
+	const struct token *t = word_peek(w);
+	const char *name;
+
+	if (t == NULL || !t->string || t->len == 0)
+		return word_expected(
+		    w, "the name of a file in quotes", NULL, 0);
+	word_next(w);
+	if (words_end(w) < 0)
+		return -1;
+	name = beside(w, t);
+	if (strpbrk(name, "*?[") == NULL)
+		include_one(p, name, t);
+	else if (p->given != NULL)
+		include_from_memory(p, name, t);
+	else
+		include_from_disk(p, name, t);
+	return 0;
+}
