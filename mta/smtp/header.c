@@ -2,8 +2,9 @@
  * header.c - reads the header of a message as it streams by.
  *
  * Below is a scanner of lines that finds field names and, for the few fields
- * that are kept, collects the unfolded value up to VALUE_MAX bytes. When a
- * kept field is over its reader takes what it wants from the value.
+ * that are kept, collects the unfolded value up to the bound in the table
+ * below. When a kept field is over its reader takes what it wants from the
+ * value.
  * server_data.c feeds it.
  */
 #include "mta/smtp/header.h"
@@ -14,12 +15,15 @@
 #include <string.h>
 #include <strings.h>
 
-#define VALUE_MAX     8192 /* of a kept field; what is longer is cut */
-#define NAME_MAX_KEPT 32   /* longer than any name in the table */
+#define NAME_MAX_KEPT 32 /* longer than any name in the table */
 #define ID_MAX	      250
+/* Amazon SES's limits; its names and values know fewer characters. */
+#define TAG_MAX	 256 /* bytes of a name, and of a value */
+#define TAGS_MAX 50
 
 struct header_field {
 	const char *name;
+	size_t max; /* bytes kept of the value; what is longer is cut */
 	/* Notes that the field is there; true when its value is wanted too. */
 	bool (*begin)(struct header *);
 	void (*read)(struct header *);
@@ -199,11 +203,86 @@ read_from(struct header *h)
 			*c = (char)(*c + 'a' - 'A');
 }
 
+static bool
+begin_tags(struct header *h)
+{
+	(void)h;
+	return true;
+}
+
+static bool
+is_tag_char(char c)
+{
+	return c > ' ' && c < 0x7f && c != '"' && c != '\'' && c != ',';
+}
+
+/* Bytes of the name or value at p. */
+static size_t
+tag_span(const char *p, const char *end, char stop)
+{
+	const char *start = p;
+
+	while (p < end && is_tag_char(*p) && *p != stop)
+		p++;
+	return (size_t)(p - start);
+}
+
+/* A value may hold '=', as in Base64. */
+static bool
+is_tag(const char *p, const char *end)
+{
+	size_t name = tag_span(p, end, '='), value;
+
+	if (name == 0 || name > TAG_MAX || p + name == end || p[name] != '=')
+		return false;
+	p += name + 1;
+	value = tag_span(p, end, ',');
+	return value > 0 && value <= TAG_MAX && p + value == end;
+}
+
+static unsigned
+count_tags(const struct str *tags)
+{
+	unsigned n = tags->len > 0;
+
+	for (size_t i = 0; i < tags->len; i++)
+		n += tags->data[i] == ',';
+	return n;
+}
+
+/* The bound leaves room for all pairs at their longest and some blanks. */
+static void
+read_tags(struct header *h)
+{
+	const char *p = h->line.data, *end = p + h->line.len, *next;
+	bool cut = h->line.len == h->field->max;
+	unsigned n = count_tags(&h->tags);
+
+	for (; p < end && n < TAGS_MAX; p = next + 1) {
+		const char *stop = memchr(p, ',', (size_t)(end - p));
+
+		if (stop == NULL && cut)
+			return; /* its end is not known */
+		next = stop = stop != NULL ? stop : end;
+		while (p < stop && is_blank(*p))
+			p++;
+		while (p < stop && is_blank(stop[-1]))
+			stop--;
+		if (!is_tag(p, stop))
+			continue;
+		if (n++ > 0)
+			str_addc(&h->tags, ',');
+		str_add(&h->tags, p, (size_t)(stop - p));
+	}
+}
+
 static const struct header_field fields[] = {
-	{ "Received", begin_received, NULL },
-	{ "Date", begin_date, NULL },
-	{ "Message-ID", begin_message_id, read_message_id },
-	{ "From", begin_from, read_from },
+	{ "Received", 0, begin_received, NULL },
+	{ "Date", 0, begin_date, NULL },
+	{ "Message-ID", 8192, begin_message_id, read_message_id },
+	{ "From", 8192, begin_from, read_from },
+	{ "X-SES-MESSAGE-TAGS", 32768, begin_tags, read_tags },
+	{ "X-Oiwake-Tags", 32768, begin_tags, read_tags },
 };
 
 static void
@@ -298,8 +377,9 @@ scan_value(struct header *h, const char *p, const char *end)
 	const char *stop = nl != NULL ? nl : end;
 
 	if (h->field != NULL) {
-		keep(h, p, (size_t)(stop - p), VALUE_MAX);
+		keep(h, p, (size_t)(stop - p), h->field->max);
 		if (nl != NULL && h->line.len > 0 &&
+		    h->line.len < h->field->max &&
 		    h->line.data[h->line.len - 1] == '\r')
 			h->line.data[--h->line.len] = '\0';
 	}

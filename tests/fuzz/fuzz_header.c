@@ -20,6 +20,32 @@ check(const struct str *s)
 			abort();
 }
 
+/* Whole pairs with single commas between, of which a name has no '='. */
+static void
+check_tags(const struct str *tags)
+{
+	const char *p = tags->data, *end = p + tags->len;
+	unsigned n = 0;
+
+	while (p < end) {
+		size_t len = strcspn(p, ","), name = strcspn(p, "=");
+
+		if (len > 513 || name == 0 || name > 256 || name + 1 >= len ||
+		    len - name - 1 > 256 || ++n > 50)
+			abort();
+		for (size_t i = 0; i < len; i++)
+			if ((unsigned char)p[i] <= ' ' ||
+			    (unsigned char)p[i] >= 0x7f || p[i] == '"' ||
+			    p[i] == '\'')
+				abort();
+		p += len;
+		if (p < end && ++p == end)
+			abort();
+	}
+	if (p != end)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,11 +62,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	header_finish(&bytes);
 	check(&whole.from_domain);
 	check(&whole.message_id);
+	check_tags(&whole.tags);
 	if (whole.ended != bytes.ended || whole.size != bytes.size ||
 	    whole.received != bytes.received ||
 	    whole.has_from != bytes.has_from ||
 	    strcmp(whole.from_domain.data, bytes.from_domain.data) != 0 ||
-	    strcmp(whole.message_id.data, bytes.message_id.data) != 0)
+	    strcmp(whole.message_id.data, bytes.message_id.data) != 0 ||
+	    strcmp(whole.tags.data, bytes.tags.data) != 0)
 		abort();
 	header_clear(&whole);
 	header_clear(&bytes);
