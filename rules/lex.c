@@ -218,6 +218,7 @@ add_token(struct lex *l)
 		problem_at(l->report, &t, "expected a blank after the quote");
 		return -1;
 	}
+	t.written = (size_t)(l->p - t.at);
 	l->token = rules_grow(l->token, &l->room, l->n + 1, sizeof(*l->token));
 	l->token[l->n++] = t;
 	return 0;
@@ -239,9 +240,21 @@ continues(struct lex *l)
 	return true;
 }
 
+/* l->p stands on the # or on the line end. */
+static void
+lex_comment(struct lex *l)
+{
+	if (*l->p != '#')
+		return;
+	l->comment = l->p;
+	l->comment_len = strcspn(l->p, "\n");
+	while (strchr(" \t\r", l->comment[l->comment_len - 1]) != NULL)
+		l->comment_len--;
+}
+
 /* Words up to the end of the statement. */
 static int
-lex_line(struct lex *l)
+lex_words(struct lex *l)
 {
 	for (;;) {
 		l->p += strspn(l->p, " \t");
@@ -255,22 +268,31 @@ lex_line(struct lex *l)
 }
 
 int
+lex_line(struct lex *l)
+{
+	l->n = 0;
+	l->comment = NULL;
+	l->comment_len = 0;
+	if (*l->p == '\0')
+		return 0;
+	if (lex_words(l) < 0) {
+		skip_statement(l);
+		return -1;
+	}
+	lex_comment(l);
+	skip_line(l);
+	return 1;
+}
+
+int
 lex_next(struct lex *l)
 {
 	int rc;
 
-	while (*l->p != '\0') {
-		l->n = 0;
+	do
 		rc = lex_line(l);
-		if (rc < 0) {
-			skip_statement(l);
-			return -1;
-		}
-		skip_line(l);
-		if (l->n > 0)
-			return 1;
-	}
-	return 0;
+	while (rc > 0 && l->n == 0);
+	return rc;
 }
 
 /* Bytes of the UTF-8 character at p (RFC 3629), 0 when there is none. */

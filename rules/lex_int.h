@@ -30,6 +30,7 @@ struct token {
 	size_t len;
 	const struct source *source;
 	const char *at;   /* where it begins in source->text */
+	size_t written;   /* bytes from there, quotes and escapes included */
 	unsigned line, col;
 	bool string;      /* was written in quotes, and nothing followed the closing one */
 	bool pattern;     /* /.../flags; text has the slashes */
@@ -44,6 +45,8 @@ struct lex {
 	unsigned line;
 	struct token *token; /* the words of the statement; n of them */
 	size_t n, room;
+	const char *comment; /* after them, from the # on, without blanks at its end; NULL: none */
+	size_t comment_len;
 };
 
 void lex_init(struct lex *, const struct source *, struct arena *, struct rules_report *);
@@ -52,6 +55,8 @@ void lex_init(struct lex *, const struct source *, struct arena *, struct rules_
  * malformed, which is in the report: ask on for the next one.
  */
 int lex_next(struct lex *);
+/* The same, but also stops at lines without a word: n is 0, with a comment or blank. */
+int lex_line(struct lex *);
 void lex_clear(struct lex *);
 
 /* True when text is UTF-8 without controls but tab and line ends; else the report says where it is not. */
