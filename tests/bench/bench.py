@@ -21,6 +21,7 @@ import harness as h  # noqa: E402
 import oiwake  # noqa: E402
 import peers  # noqa: E402
 from latency import answer_times  # noqa: E402
+from rules import part_rules  # noqa: E402
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "10000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -296,7 +297,7 @@ def memory(when, ours):
           f"at most {ours.process.status('VmHWM') / 1024:.0f} MB")
 
 
-PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue}
+PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules}
 
 
 def main():

@@ -4,8 +4,10 @@
  * Every message is enqueued, begun and settled, a given number at a time, as
  * the core does it; the store groups what gathers. Prints messages per second
  * and the CPU time of the whole process per message, this driver included.
- * `bench_store [directory [messages [body bytes [queued]]]]`: with `queued`,
- * that many recipients lie in the store before it starts.
+ * `bench_store [directory [messages [body bytes [queued [traffic]]]]]`: with
+ * `queued`, that many recipients lie in the store before it starts; `traffic`
+ * is how many envelopes are kept to try rules on (200000; with fewer than
+ * `messages` the old ones have to go as well).
  */
 #include "router/store/store.h"
 
@@ -32,7 +34,7 @@ struct bench {
 	struct id_maker ids;
 	char *data;
 	size_t size;
-	unsigned long left, out;
+	unsigned long left, out, traffic;
 	bool queue_only;
 };
 
@@ -131,22 +133,45 @@ on_enqueued(struct store_request *req)
 }
 
 static void
-start(struct bench *b)
+set(char **field, const char *text)
 {
-	struct job *j = xcalloc(1, sizeof(*j));
-	char address[40], *data = xmalloc(b->size);
-	struct message *m;
+	free(*field);
+	*field = xstrdup(text);
+}
 
-	b->left--;
-	b->out++;
+static struct message *
+new_message(struct bench *b)
+{
+	struct message *m =
+	    message_new(message_id_new(&b->ids, clock_wall()));
+	char *data = xmalloc(b->size);
+
 	memcpy(data, b->data, b->size);
-	j->bench = b;
-	j->message = m = message_new(message_id_new(&b->ids, clock_wall()));
 	message_set_from(m, "news@example.jp");
+	set(&m->header_from, "example.jp");
+	set(&m->user, "newsletter");
+	set(&m->listener, "submission");
+	set(&m->client, "192.0.2.1");
+	set(&m->message_id, "<20260101000000.1@example.jp>");
+	set(&m->tags, "campaign=spring,kind=news");
 	m->received = clock_wall();
 	m->size = b->size;
 	m->nrcpt = 1;
 	m->body = body_take(data, b->size);
+	return m;
+}
+
+static void
+start(struct bench *b)
+{
+	struct job *j = xcalloc(1, sizeof(*j));
+	char address[40];
+	struct message *m;
+
+	b->left--;
+	b->out++;
+	j->bench = b;
+	j->message = m = new_message(b);
 	snprintf(address, sizeof(address), "user%lu@docomo.ne.jp", b->left);
 	j->recipient = recipient_new(m, 0, address);
 	j->recipient->route = route;
@@ -213,7 +238,8 @@ open_store(struct bench *b, const char *dir)
 {
 	struct store_config config = { .directory = dir,
 		.reserve_bytes = 16 << 20,
-		.event_keep = 86400000 };
+		.event_keep = 86400000,
+		.traffic_keep = b->traffic };
 	struct store_recovery rec;
 	struct err e = ERR_INIT;
 	int64_t at = clock_mono(), opened;
@@ -240,6 +266,7 @@ main(int argc, char **argv)
 	unsigned long queued = argc > 4 ? strtoul(argv[4], NULL, 10) : 0;
 	struct bench b = { .base = event_base_new() };
 
+	b.traffic = argc > 5 ? strtoul(argv[5], NULL, 10) : 200000;
 	b.size = argc > 3 ? strtoul(argv[3], NULL, 10) : 5000;
 	b.data = xmalloc(b.size);
 	memset(b.data, 'x', b.size);
