@@ -13,44 +13,107 @@
 
 #define WHOLE 10000u /* 100 %, in 1/100 % */
 
+/* ---- which rule ---- */
+
 static uint32_t
 least_pair(const struct ruleset *rs, uint32_t to, const struct sighting *from)
 {
 	uint32_t rule, least = NONE;
 
 	for (size_t i = 0; i < from->n; i++) {
-		rule = pair_rule(rs, to, from->atom[i]);
+		rule = pairs_get(&rs->plain, to, from->atom[i]);
 		if (rule < least)
 			least = rule;
 	}
 	return least;
 }
 
-/* The first rule that holds. The sender is looked at only when a rule asks for
- * it. */
+/* The sender is looked at only when a rule asks for it. */
 static uint32_t
-first_rule(const struct ruleset *rs, const struct rules_query *q,
-    const struct sighting *to)
+first_plain(struct view *v)
 {
-	struct sighting from;
+	const struct sighting *to = view_see(v, SUBJECT_TO);
 	uint32_t rule, least = NONE;
 
-	from.n = 0;
 	for (size_t i = 0; i < to->n; i++) {
-		const struct atom *atom = &rs->atom[to->atom[i]];
+		const struct atom *atom = &v->rs->atom[to->atom[i]];
 
 		if (atom->rule < least)
 			least = atom->rule;
 		if (!atom->paired)
 			continue;
-		if (from.n == 0)
-			domain_see(rs, q->from_local, q->from_domain, &from);
-		rule = least_pair(rs, to->atom[i], &from);
+		rule =
+		    least_pair(v->rs, to->atom[i], view_see(v, SUBJECT_FROM));
 		if (rule < least)
 			least = rule;
 	}
 	return least;
 }
+
+/* The first before `least` that hangs from that atom and holds, else least. */
+static uint32_t
+first_under(struct view *v, enum subject subject, uint32_t atom, uint32_t least)
+{
+	const struct ruleset *rs = v->rs;
+	uint32_t at = pairs_get(&rs->hung, atom, subject);
+
+	/* The NONE that ends a list is not below any least. */
+	for (; rs->hung_rule[at] < least; at++)
+		if (route_holds(v, rs->hung_rule[at], NONE))
+			return rs->hung_rule[at];
+	return least;
+}
+
+static uint32_t
+first_from_atoms(struct view *v, enum subject subject, uint32_t least)
+{
+	const struct sighting *s = view_see(v, subject);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (v->rs->atom[s->atom[i]].hung >> subject & 1)
+			least = first_under(v, subject, s->atom[i], least);
+	return least;
+}
+
+static uint32_t
+first_from_patterns(struct view *v, enum subject subject, uint32_t least)
+{
+	const struct hung_patterns *h = &v->rs->hung_patterns[subject];
+	uint64_t bits[SIEVE_WORDS(RULES_PATTERNS_MAX)];
+	size_t len, i;
+	const char *text = view_text(v, subject, &len);
+
+	sieve_pass(h->sieve, text, len, bits);
+	for (size_t w = 0; w < SIEVE_WORDS(h->n); w++)
+		for (uint64_t b = bits[w]; b != 0; b &= b - 1) {
+			i = w * 64 + (size_t)__builtin_ctzll(b);
+			if (h->rule[i] >= least)
+				return least;
+			if (view_match(v, subject, h->pattern[i], h->rule[i]) &&
+			    route_holds(v, h->rule[i], h->pattern[i]))
+				return h->rule[i];
+		}
+	return least;
+}
+
+/* Tables first, then patterns, and of those only what could still win. */
+uint32_t
+first_rule(struct view *v)
+{
+	const struct ruleset *rs = v->rs;
+	uint32_t least = first_plain(v);
+
+	for (int s = 0; s < SUBJECTS; s++)
+		if (rs->hangs[s])
+			least = first_from_atoms(v, (enum subject)s, least);
+	for (int s = 0; s < PATTERN_SUBJECTS; s++)
+		if (rs->hung_patterns[s].n > 0 &&
+		    rs->hung_patterns[s].rule[0] < least)
+			least = first_from_patterns(v, (enum subject)s, least);
+	return least;
+}
+
+/* ---- which of its ways ---- */
 
 /* A number below WHOLE that is always the same for this recipient and this
  * rule. */
@@ -68,42 +131,109 @@ throw_of(const struct rule *rule, const struct rules_query *q)
 	return (unsigned)(hash64_mix(h) % WHOLE);
 }
 
+static bool
+takes(const struct target *t, const struct rules_query *q)
+{
+	return !q->irregular || !t->regular_only;
+}
+
+/*
+ * An irregular recipient is shared out among the targets that take it. Where
+ * none with a share does, the caller will refuse it: the check at load has made
+ * sure that it is no carrier's.
+ */
 static const struct target *
 pick(const struct route *r, const struct rules_query *q)
 {
-	const struct target *t = r->target;
-	unsigned rest;
+	unsigned whole = 0, rest;
+	const struct target *t;
 
-	if (r->ntarget == 1)
-		return t;
-	for (rest = throw_of(&r->rule, q); rest >= t->share; t++)
-		rest -= t->share;
+	for (t = r->target; t < r->target + r->ntarget; t++)
+		whole += takes(t, q) ? t->share : 0;
+	if (r->ntarget == 1 || whole == 0)
+		return r->target;
+	rest = throw_of(&r->rule, q) * whole / WHOLE;
+	for (t = r->target; !takes(t, q) || rest >= t->share; t++)
+		rest -= takes(t, q) ? t->share : 0;
 	return t;
+}
+
+static const char *
+fallback_of(const struct route *r, const struct rules_query *q)
+{
+	return q->irregular && r->fallback_regular_only ? NULL : r->fallback;
+}
+
+/* ---- the decision ---- */
+
+static void
+decide_by(struct view *v, uint32_t rule, struct rules_decision *d)
+{
+	static const char *const paths[] = {
+		[RULES_REJECT] = RULES_PATH_REJECT,
+		[RULES_HOLD] = RULES_PATH_HOLD,
+		[RULES_DISCARD] = RULES_PATH_DISCARD,
+	};
+	const struct sighting *to = view_see(v, SUBJECT_TO);
+	const struct ruleset *rs = v->rs;
+	const struct route *r = &rs->route[rule];
+
+	*d = (struct rules_decision){
+		.rule = &r->rule,
+		.action = r->action,
+		.path = paths[r->action],
+		.share = WHOLE,
+		.text = r->text,
+		.local_part = r->local_part,
+		.carrier = to->site != NULL ? to->site->carrier : NULL,
+		.group = to->site != NULL ? to->site->group : NULL,
+		.hint = to->hint != NULL ? to->hint->text : NULL,
+		.limited = v->limited,
+	};
+	if (v->limited > 0)
+		d->limited_rule = rs->rule[v->limited_rule];
+	if (r->action == RULES_VIA) {
+		const struct target *t = pick(r, v->query);
+
+		d->path = t->path;
+		d->pool = t->pool;
+		d->configuration_set = t->configuration_set;
+		d->share = t->share;
+		d->fallback = fallback_of(r, v->query);
+	}
+	if (strcmp(d->path, RULES_PATH_DISCARD) == 0)
+		d->action = RULES_DISCARD;
 }
 
 void
 ruleset_decide(const struct ruleset *rs, const struct rules_query *q,
     struct rules_decision *d)
 {
-	struct sighting to;
-	const struct target *t;
+	struct view v;
 	uint32_t rule;
 
-	domain_see(rs, q->to_local, q->to_domain, &to);
-	rule = first_rule(rs, q, &to);
+	view_init(&v, rs, q);
+	rule = first_rule(&v);
 	assert(rule < rs->nroute);
-	t = pick(&rs->route[rule], q);
-	*d = (struct rules_decision){
-		.rule = rs->rule[rule],
-		.action = RULES_VIA,
-		.path = t->path,
-		.pool = t->pool,
-		.configuration_set = t->configuration_set,
-		.share = t->share,
-		.carrier = to.site != NULL ? to.site->carrier : NULL,
-		.group = to.site != NULL ? to.site->group : NULL,
-		.hint = to.hint != NULL ? to.hint->text : NULL,
-	};
+	decide_by(&v, rule, d);
+}
+
+/* Rules before the first that asks for content answer as they always will. */
+bool
+ruleset_decide_early(const struct ruleset *rs, const struct rules_query *q,
+    struct rules_decision *d)
+{
+	struct rules_query early = *q;
+	struct view v;
+	uint32_t rule;
+
+	early.header_from = early.tags = NULL;
+	early.size = 0;
+	view_init(&v, rs, &early);
+	rule = first_rule(&v);
+	assert(rule < rs->nroute);
+	decide_by(&v, rule, d);
+	return rule < rs->first_on_content;
 }
 
 const char *

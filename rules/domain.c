@@ -66,6 +66,16 @@ path_put(struct ruleset *rs, const char *name, size_t len)
 	return number;
 }
 
+uint32_t *
+name_put(struct ruleset *rs, enum subject subject, const char *name, size_t len)
+{
+	uint32_t number = table_put(&rs->names[subject], &rs->arena, name, len);
+
+	GROW(rs->name_atom[subject], rs->name_room[subject],
+	    rs->names[subject].n);
+	return &rs->name_atom[subject][number];
+}
+
 uint32_t
 atom_new(struct ruleset *rs)
 {
@@ -171,4 +181,66 @@ domain_see(const struct ruleset *rs, const char *local, const char *domain,
 	/* The most specific first, should a hostile domain have too many. */
 	for (size_t i = n; i-- > 0;)
 		add_atom(s, place[i]->atom);
+}
+
+/* Where the word ends: at the comma, or at the end of the text. */
+static void
+see_tags(const struct ruleset *rs, const char *tags, struct sighting *s)
+{
+	size_t len;
+	uint32_t i;
+
+	for (; *tags != '\0'; tags += len + (tags[len] == ',')) {
+		len = strcspn(tags, ",");
+		i = table_get(&rs->names[SUBJECT_TAG], tags, len);
+		if (i != TABLE_NONE)
+			add_atom(s, rs->name_atom[SUBJECT_TAG][i]);
+	}
+}
+
+static void
+see_name(const struct ruleset *rs, enum subject subject, const char *name,
+    struct sighting *s)
+{
+	uint32_t i = table_get(&rs->names[subject], name, strlen(name));
+
+	if (i != TABLE_NONE)
+		add_atom(s, rs->name_atom[subject][i]);
+	if (subject == SUBJECT_USER && name[0] != '\0')
+		add_atom(s, ATOM_ANY_USER);
+}
+
+static const char *
+text(const char *s)
+{
+	return s != NULL ? s : "";
+}
+
+void
+subject_see(const struct ruleset *rs, enum subject subject,
+    const struct rules_query *q, struct sighting *s)
+{
+	s->n = 0;
+	switch (subject) {
+	case SUBJECT_TO:
+		domain_see(rs, text(q->to_local), text(q->to_domain), s);
+		break;
+	case SUBJECT_FROM:
+		domain_see(rs, text(q->from_local), text(q->from_domain), s);
+		break;
+	case SUBJECT_HEADER_FROM:
+		domain_see(rs, NULL, text(q->header_from), s);
+		break;
+	case SUBJECT_USER:
+		see_name(rs, subject, text(q->user), s);
+		break;
+	case SUBJECT_LISTENER:
+		see_name(rs, subject, text(q->listener), s);
+		break;
+	case SUBJECT_TAG:
+		see_tags(rs, text(q->tags), s);
+		break;
+	case SUBJECTS:
+		break;
+	}
 }

@@ -1,6 +1,6 @@
 /*
- * expect.c - the operator's tests: `expect [from A] [to] B rule NAME via PATH
- * carrier NAME`.
+ * expect.c - the operator's tests: `expect [from A] [to] B [user U] ... rule
+ * NAME via PATH`.
  *
  * They run when everything else is in order, through the same decision that
  * mail gets. One that fails refuses the rule set.
@@ -11,14 +11,28 @@
 
 struct expectation {
 	struct token place;
-	const char *from_local, *from_domain;
-	const char *to_local, *to_domain;
-	const char *rule, *path,
-	    *carrier; /* NULL: not asked; carrier "none": no carrier's domain */
+	struct rules_query query;
+	/* NULL: not asked. Path: that of an action without one as well. */
+	const char *rule, *path, *carrier, *pool;
 };
 
+#define NO_CARRIER "none"
+
+/* ---- what is sent ---- */
+
+bool
+is_irregular(const char *local)
+{
+	size_t len = strlen(local);
+
+	if (len == 0 || local[strcspn(local, "()<>[]:;@\\,\" ")] != '\0')
+		return false;
+	return local[0] == '.' || local[len - 1] == '.' ||
+	       strstr(local, "..") != NULL;
+}
+
 static int
-read_sender(struct words *w, struct expectation *e)
+read_sender(struct words *w, struct rules_query *q)
 {
 	const struct token *t = word_peek(w);
 
@@ -26,121 +40,277 @@ read_sender(struct words *w, struct expectation *e)
 		return 0;
 	if (t == NULL || word_reserved(t))
 		return word_expected(w, "an address or '<>'", NULL, 0);
-	return read_address(w, word_next(w), &e->from_local, &e->from_domain);
+	return read_address(w, word_next(w), &q->from_local, &q->from_domain);
 }
 
 static int
-read_envelope(struct words *w, struct expectation *e)
+read_envelope(struct words *w, struct rules_query *q)
 {
-	if (word_take(w, "from") && read_sender(w, e) < 0)
+	if (word_take(w, "from") && read_sender(w, q) < 0)
 		return -1;
 	word_take(w, "to");
 	if (word_peek(w) == NULL || word_reserved(word_peek(w)))
 		return word_expected(w, "an address", NULL, 0);
-	return read_address(w, word_next(w), &e->to_local, &e->to_domain);
+	if (read_address(w, word_next(w), &q->to_local, &q->to_domain) < 0)
+		return -1;
+	q->irregular = is_irregular(q->to_local);
+	return 0;
 }
 
-/* One of `rule NAME`, `via PATH`, `carrier NAME`. */
+static int
+read_text(struct words *w, const char *what, const char **out)
+{
+	const struct token *t = word_peek(w);
+
+	if (t == NULL || word_reserved(t))
+		return word_expected(w, what, NULL, 0);
+	word_next(w);
+	*out = arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	return 0;
+}
+
+static int
+input_user(struct words *w, struct rules_query *q)
+{
+	return read_text(w, "the name of a user", &q->user);
+}
+
+static int
+input_listener(struct words *w, struct rules_query *q)
+{
+	return read_text(w, "the name of a listener", &q->listener);
+}
+
+static int
+input_header_from(struct words *w, struct rules_query *q)
+{
+	const struct token *t = word_peek(w);
+
+	if (t == NULL || word_reserved(t))
+		return word_expected(w, "a domain", NULL, 0);
+	word_next(w);
+	return read_domain(w, t, t->text, t->len, &q->header_from);
+}
+
+/* Several tags stand in one text, as in a query. */
+static int
+input_tag(struct words *w, struct rules_query *q)
+{
+	do {
+		const struct token *t = word_peek(w);
+		bool first = q->tags == NULL;
+
+		if (t == NULL || word_reserved(t) || !is_tag(t))
+			return word_expected(
+			    w, "a tag such as 'campaign=spring'", NULL, 0);
+		word_next(w);
+		q->tags = arena_printf(&w->parse->rs->arena, "%s%s%.*s",
+		    first ? "" : q->tags, first ? "" : ",", (int)t->len,
+		    t->text);
+	} while (word_peek(w) != NULL && is_tag(word_peek(w)));
+	return 0;
+}
+
+static int
+input_size(struct words *w, struct rules_query *q)
+{
+	const struct token *t = word_peek(w);
+
+	if (t == NULL || word_reserved(t))
+		return word_expected(w, "a size such as '1MB'", NULL, 0);
+	return read_bytes(w, word_next(w), &q->size);
+}
+
+static const struct {
+	const char *word;
+	int (*parse)(struct words *, struct rules_query *);
+} inputs[] = {
+	{ "user", input_user },
+	{ "listener", input_listener },
+	{ "header-from", input_header_from },
+	{ "tag", input_tag },
+	{ "size", input_size },
+};
+
+#define INPUTS (sizeof(inputs) / sizeof(*inputs))
+
+/* 1: one was read; 0: the next word is none; -1: a mistake. */
+static int
+read_input(struct words *w, struct expectation *e, bool *seen)
+{
+	for (size_t i = 0; i < INPUTS; i++) {
+		if (!word_take(w, inputs[i].word))
+			continue;
+		if (seen[i]) {
+			problem_at(w->parse->report, &w->token[w->at - 1],
+			    "'%s' is given twice", inputs[i].word);
+			return -1;
+		}
+		seen[i] = true;
+		return inputs[i].parse(w, &e->query) < 0 ? -1 : 1;
+	}
+	return 0;
+}
+
+/* ---- what is expected ---- */
+
+static const char *const wishes[] = { "rule", "via", "carrier", "pool",
+	RULES_PATH_REJECT, RULES_PATH_HOLD, RULES_PATH_DISCARD };
+
+#define WISHES (sizeof(wishes) / sizeof(*wishes))
+
+static int
+read_value(struct words *w, size_t wish, const char **out)
+{
+	static const enum name_kind kinds[] = { NAME_RULE, NAME_PATH,
+		NAME_CARRIER, NAME_POOL };
+	const struct token *t;
+
+	/* The actions are a wish of one word. */
+	if (wish >= sizeof(kinds) / sizeof(*kinds)) {
+		*out = wishes[wish];
+		return 0;
+	}
+	if (kinds[wish] == NAME_CARRIER && word_take(w, NO_CARRIER)) {
+		*out = NO_CARRIER;
+		return 0;
+	}
+	t = word_name(w, kinds[wish]);
+	if (t == NULL)
+		return -1;
+	*out = arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	return 0;
+}
+
 static int
 read_wish(struct words *w, struct expectation *e)
 {
-	static const char *const names[] = { "rule", "via", "carrier" };
-	static const enum name_kind kinds[] = { NAME_RULE, NAME_PATH,
-		NAME_CARRIER };
-	const char **wish[] = { &e->rule, &e->path, &e->carrier };
-	const struct token *t;
+	const char **places[WISHES] = { &e->rule, &e->path, &e->carrier,
+		&e->pool, &e->path, &e->path, &e->path };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (!word_take(w, names[i]))
+	for (size_t i = 0; i < WISHES; i++) {
+		if (!word_take(w, wishes[i]))
 			continue;
-		if (*wish[i] != NULL) {
+		if (*places[i] != NULL) {
 			problem_at(w->parse->report, &w->token[w->at - 1],
-			    "'%s' is given twice", names[i]);
+			    places[i] == &e->path
+				? "'%s' comes after another way out"
+				: "'%s' is given twice",
+			    wishes[i]);
 			return -1;
 		}
-		t = word_name(w, kinds[i]);
-		if (t == NULL)
-			return -1;
-		*wish[i] = arena_strndup(&w->parse->rs->arena, t->text, t->len);
-		return 0;
+		return read_value(w, i, places[i]);
 	}
-	return word_expected(w, "'rule', 'via' or 'carrier'", names,
-	    sizeof(names) / sizeof(*names));
+	return word_expected(w,
+	    "'rule', 'via', 'carrier', 'pool', 'reject', 'hold' or 'discard'",
+	    wishes, WISHES);
+}
+
+static bool
+wishes_something(const struct expectation *e)
+{
+	return e->rule != NULL || e->path != NULL || e->carrier != NULL ||
+	       e->pool != NULL;
 }
 
 int
 parse_expect(struct words *w)
 {
-	struct expectation e = {
-		.place = w->token[0],
-		.from_local = "",
-		.from_domain = "",
-	};
+	struct expectation e = { .place = w->token[0] };
 	struct parse *p = w->parse;
+	bool seen[INPUTS] = { false };
+	int rc;
 
-	if (read_envelope(w, &e) < 0)
+	if (read_envelope(w, &e.query) < 0)
 		return -1;
 	do {
-		if (read_wish(w, &e) < 0)
+		rc = read_input(w, &e, seen);
+		if (rc == 0)
+			rc = read_wish(w, &e);
+		if (rc < 0)
 			return -1;
-	} while (word_peek(w) != NULL);
+	} while (word_peek(w) != NULL || !wishes_something(&e));
 	p->expectation = rules_grow(p->expectation, &p->expectation_room,
 	    p->nexpectation + 1, sizeof(*p->expectation));
 	p->expectation[p->nexpectation++] = e;
 	return 0;
 }
 
+/* ---- what came out ---- */
+
 static const char *
 carrier_name(const struct rules_decision *d)
 {
-	return d->carrier != NULL ? d->carrier : "none";
+	return d->carrier != NULL ? d->carrier : NO_CARRIER;
+}
+
+static bool
+same_or_any(const char *wanted, const char *got)
+{
+	return wanted == NULL || (got != NULL && strcmp(wanted, got) == 0);
 }
 
 static bool
 met(const struct expectation *e, const struct rules_decision *d)
 {
-	return (e->rule == NULL || strcmp(e->rule, d->rule->name) == 0) &&
-	       (e->path == NULL || strcmp(e->path, d->path) == 0) &&
-	       (e->carrier == NULL || strcmp(e->carrier, carrier_name(d)) == 0);
+	return same_or_any(e->rule, d->rule->name) &&
+	       same_or_any(e->path, d->path) &&
+	       same_or_any(e->carrier, carrier_name(d)) &&
+	       same_or_any(e->pool, d->pool);
+}
+
+/* "via 'mta'", and of what is no path its own word. */
+static const char *
+way(struct arena *a, const char *path)
+{
+	for (size_t i = WISHES - 3; i < WISHES; i++)
+		if (strcmp(path, wishes[i]) == 0)
+			return path;
+	return arena_printf(a, "via '%s'", path);
 }
 
 /* "rule 'keitai' via 'mta'", of what was asked for. */
 static const char *
-wishes(struct arena *a, const struct expectation *e)
+wished(struct arena *a, const struct expectation *e)
 {
 	const char *s = "";
 
 	if (e->rule != NULL)
 		s = arena_printf(a, " rule '%s'", e->rule);
 	if (e->path != NULL)
-		s = arena_printf(a, "%s via '%s'", s, e->path);
+		s = arena_printf(a, "%s %s", s, way(a, e->path));
+	if (e->pool != NULL)
+		s = arena_printf(a, "%s pool '%s'", s, e->pool);
 	if (e->carrier != NULL)
 		s = arena_printf(a, "%s carrier '%s'", s, e->carrier);
 	return s + 1;
 }
 
+static void
+report_unmet(struct parse *p, const struct expectation *e,
+    const struct rules_decision *d)
+{
+	struct arena *a = &p->rs->arena;
+	const char *pool = "";
+
+	if (e->pool != NULL)
+		pool = d->pool != NULL ? arena_printf(a, " pool '%s'", d->pool)
+				       : " without a pool";
+	problem_at(p->report, &e->place,
+	    "expected %s, got rule '%s' (%s:%u) %s%s carrier '%s'",
+	    wished(a, e), d->rule->name, d->rule->file, d->rule->line,
+	    way(a, d->path), pool, carrier_name(d));
+}
+
 void
 run_expectations(struct parse *p)
 {
-	struct arena *a = &p->rs->arena;
-
 	for (size_t i = 0; i < p->nexpectation; i++) {
 		const struct expectation *e = &p->expectation[i];
 		struct rules_decision d;
 
-		ruleset_decide(p->rs,
-		    &(struct rules_query){
-			.from_local = e->from_local,
-			.from_domain = e->from_domain,
-			.to_local = e->to_local,
-			.to_domain = e->to_domain,
-		    },
-		    &d);
-		if (met(e, &d))
-			continue;
-		problem_at(p->report, &e->place,
-		    "expected %s, got rule '%s' (%s:%u) via '%s' carrier '%s'",
-		    wishes(a, e), d.rule->name, d.rule->file, d.rule->line,
-		    d.path, carrier_name(&d));
+		ruleset_decide(p->rs, &e->query, &d);
+		if (!met(e, &d))
+			report_unmet(p, e, &d);
 	}
 }

@@ -53,6 +53,42 @@ problem_at(struct rules_report *r, const struct token *t, const char *fmt, ...)
 	free(text);
 }
 
+void
+warn_at(struct rules_report *r, const struct token *t, const char *fmt, ...)
+{
+	const char *line = t->at - (t->col - 1);
+	size_t len = strcspn(line, "\r\n");
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	rules_report_warn(
+	    r, t->source->name, t->line, t->col, line, len, "%s", text);
+	free(text);
+}
+
+struct token
+token_at(const struct source *s, size_t at, size_t before, unsigned line)
+{
+	const char *text = s->text, *start;
+
+	for (size_t i = before; i < at; i++)
+		line += text[i] == '\n';
+	start = memrchr(text, '\n', at);
+	start = start != NULL ? start + 1 : text;
+	return (struct token){
+		.source = s,
+		.text = text + at,
+		.len = strcspn(text + at, " \t\r\n"),
+		.at = text + at,
+		.line = line,
+		.col = (unsigned)(text + at - start) + 1,
+	};
+}
+
 static struct token
 token_here(const struct lex *l)
 {

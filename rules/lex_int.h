@@ -66,4 +66,11 @@ bool lex_check_text(const struct source *, struct rules_report *);
 void problem_at(struct rules_report *, const struct token *, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+void warn_at(struct rules_report *, const struct token *, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The word that begins at byte `at` of the text, for a message; it ends at the next blank. Byte
+ * `before`, not behind it, is in that line. */
+struct token token_at(const struct source *, size_t at, size_t before, unsigned line);
+
 #endif

@@ -125,9 +125,12 @@ finish(struct parse *p, size_t before)
 	if (p->report->errors == before) {
 		compile(rs);
 		check_rule_for_the_rest(p);
+		check_irregular(p);
 	}
 	if (p->report->errors == before)
 		run_expectations(p);
+	if (p->report->errors == before)
+		review(p);
 	table_clear(&p->rule_names);
 	free(p->mention);
 	free(p->expectation);
@@ -153,6 +156,12 @@ begin(struct parse *p, const struct rules_options *o, struct rules_report *r)
 		.report = r,
 		.options = o != NULL ? o : &none,
 	};
+	for (size_t i = 0; i < p->options->nregular_only; i++) {
+		const char *name = p->options->regular_only[i];
+		uint32_t number = path_put(rs, name, strlen(name));
+
+		rs->path[number].regular_only = true;
+	}
 }
 
 struct ruleset *

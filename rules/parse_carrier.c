@@ -22,6 +22,13 @@ read_place(struct words *w, const struct token *t)
 		     : &w->parse->rs->domain[number].self;
 }
 
+static bool
+same_site(const struct site *a, const struct site *b)
+{
+	return a->carrier_number == b->carrier_number &&
+	       a->group_number == b->group_number;
+}
+
 static int
 join_site(struct words *w, uint32_t site_number)
 {
@@ -32,8 +39,14 @@ join_site(struct words *w, uint32_t site_number)
 
 	if (place == NULL)
 		return -1;
-	if (place->site > 0) {
-		old = &rs->site[place->site - 1];
+	old = place->site > 0 ? &rs->site[place->site - 1] : NULL;
+	if (old != NULL && same_site(old, &rs->site[site_number - 1])) {
+		warn_at(w->parse->report, t,
+		    "'%s' is listed twice, first at %s:%u", word_show(w, t),
+		    old->origin.file, old->origin.line);
+		return 0;
+	}
+	if (old != NULL) {
 		problem_at(w->parse->report, t,
 		    "'%s' belongs to carrier '%s' already, at %s:%u",
 		    word_show(w, t), old->carrier, old->origin.file,
@@ -71,6 +84,12 @@ parse_carrier(struct words *w)
 	if (word_peek(w) == NULL)
 		return word_expected(w, "a domain or '.suffix'", NULL, 0);
 	carrier = carrier_put(rs, t->text, t->len);
+	if (!rs->carrier[carrier].defined) {
+		rs->carrier[carrier].source = t->source;
+		rs->carrier[carrier].at =
+		    (uint32_t)(t->at - t->source->text);
+		rs->carrier[carrier].line = t->line;
+	}
 	rs->carrier[carrier].defined = true;
 	rs->group[group].defined = true;
 	rs->site = rules_grow(
@@ -79,6 +98,7 @@ parse_carrier(struct words *w)
 		.carrier = rs->carriers.name[carrier].text,
 		.group = rs->groups.name[group].text,
 		.carrier_number = carrier,
+		.group_number = group,
 		.origin = { t->source->name, t->line },
 	};
 	while (word_peek(w) != NULL)

@@ -64,6 +64,7 @@ enum name_kind {
 	NAME_PATH,
 	NAME_POOL,
 	NAME_CONFIGURATION_SET,
+	NAME_LISTENER,
 	NAME_WARM_UP,
 };
 /* The next word, as a name. NULL when it is none. */
@@ -78,6 +79,12 @@ int read_number(struct words *, const struct token *, const char *text, size_t l
     unsigned *out);
 /* "12.5%" as 1250. */
 int read_percent(struct words *, const struct token *, unsigned *out);
+/* "10MB": B or nothing, KB, MB, GB; of 1024 each. */
+int read_bytes(struct words *, const struct token *, uint64_t *out);
+/* NAME=VALUE, as header.h leaves them: printable ASCII without blanks and commas. */
+bool is_tag(const struct token *);
+/* Bytes that the word takes in the file, quotes included. */
+unsigned word_span(const struct token *);
 
 /* Remembers that a statement names a carrier or group, and returns its number. */
 uint32_t mention_carrier(struct parse *, const struct token *);
@@ -91,13 +98,20 @@ void add_use(struct parse *, enum rules_use_kind, const struct token *, const ch
 int parse_carrier(struct words *);
 int parse_hint(struct words *);
 int parse_route(struct words *);
+/* parse_condition.c: one condition of it. `joined`: `and` stood before it. */
+int parse_condition(struct words *, struct route *, bool joined);
 int parse_shape(struct words *);
 int parse_expect(struct words *);
 int parse_include(struct words *);
 
 void parse_source(struct parse *, struct source *); /* parse.c: a whole file */
-/* expect.c: after compile(). */
-void run_expectations(struct parse *);
+/* After compile(), in this order; the last two need a set without errors. */
+void check_irregular(struct parse *);  /* irregular.c */
+void run_expectations(struct parse *); /* expect.c */
+void review(struct parse *);           /* review.c: warnings */
+
+/* expect.c: dots where RFC 5321 has none, and nothing else that would need quotes. */
+bool is_irregular(const char *local);
 /* source.c; `where` is the word that asks for the file, NULL for the first. NULL: see the report. */
 struct source *source_open(struct parse *, const char *path, const struct token *where);
 /* When all is read: the list of files, and the version. */

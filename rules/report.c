@@ -20,14 +20,20 @@ rules_report_init(struct rules_report *r)
 	*r = (struct rules_report){ .problem = NULL };
 }
 
+static void
+problem_clear(struct rules_problem *p)
+{
+	free(p->file);
+	free(p->text);
+	free(p->echo);
+	*p = (struct rules_problem){ .file = NULL };
+}
+
 void
 rules_report_clear(struct rules_report *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		free(r->problem[i].file);
-		free(r->problem[i].text);
-		free(r->problem[i].echo);
-	}
+	for (size_t i = 0; i < r->n; i++)
+		problem_clear(&r->problem[i]);
 	free(r->problem);
 	rules_report_init(r);
 }
@@ -71,14 +77,33 @@ set_echo(struct rules_problem *p, const char *line, size_t len)
 	p->caret = (unsigned)(at - from);
 }
 
-/* The next problem to fill in, or NULL when no more are kept. */
+/* Gives up the last warning kept. */
+static bool
+drop_warning(struct rules_report *r)
+{
+	size_t i = r->n;
+
+	while (i > 0 && !r->problem[i - 1].warning)
+		i--;
+	if (i == 0)
+		return false;
+	problem_clear(&r->problem[i - 1]);
+	memmove(&r->problem[i - 1], &r->problem[i],
+	    (r->n - i) * sizeof(*r->problem));
+	r->problem[--r->n] = (struct rules_problem){ .file = NULL };
+	return true;
+}
+
+/* The next problem to fill in, or NULL when no more are kept: a warning never
+ * keeps an error out. */
 static struct rules_problem *
 next_problem(struct rules_report *r, bool warning)
 {
 	r->errors += !warning;
 	if (r->n == RULES_REPORT_MAX) {
 		r->left_out++;
-		return NULL;
+		if (warning || !drop_warning(r))
+			return NULL;
 	}
 	if (r->problem == NULL)
 		r->problem = rules_alloc(

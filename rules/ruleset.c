@@ -16,12 +16,29 @@ ruleset_ref(struct ruleset *rs)
 }
 
 static void
+route_clear(struct route *r)
+{
+	for (size_t i = 0; i < r->ncondition; i++)
+		free(r->condition[i].member);
+	free(r->condition);
+	free(r->target);
+}
+
+static void
 ruleset_free(struct ruleset *rs)
 {
-	for (size_t i = 0; i < rs->nroute; i++) {
-		free(rs->route[i].to.atom);
-		free(rs->route[i].from.atom);
-		free(rs->route[i].target);
+	for (size_t i = 0; i < rs->nroute; i++)
+		route_clear(&rs->route[i]);
+	for (size_t i = 0; i < rs->npattern; i++)
+		pattern_free(rs->pattern[i]);
+	for (int s = 0; s < SUBJECTS; s++) {
+		table_clear(&rs->names[s]);
+		free(rs->name_atom[s]);
+	}
+	for (int s = 0; s < PATTERN_SUBJECTS; s++) {
+		sieve_free(rs->hung_patterns[s].sieve);
+		free(rs->hung_patterns[s].pattern);
+		free(rs->hung_patterns[s].rule);
 	}
 	table_clear(&rs->domains);
 	table_clear(&rs->addresses);
@@ -41,7 +58,10 @@ ruleset_free(struct ruleset *rs)
 	free(rs->hint);
 	free(rs->use);
 	free(rs->atom);
-	free(rs->pair);
+	pairs_clear(&rs->plain);
+	pairs_clear(&rs->hung);
+	free(rs->hung_rule);
+	free(rs->pattern);
 	arena_clear(&rs->arena);
 	free(rs);
 }

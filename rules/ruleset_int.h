@@ -5,10 +5,16 @@
  * changes but the reference count.
  *
  * Matching. What a condition can name - an address, a domain, the sub-domains of one, a carrier, any
- * carrier, anybody, the null path - is an *atom*, a small number. A mailbox has few atoms: its own
- * address, its domain, each suffix of it, its carrier. A rule holds when one atom of the recipient
- * and one of the sender stand together in it, so the first rule is the least over a handful of
- * look-ups, however many rules there are.
+ * carrier, anybody, the null path, a user, a listener, a tag - is an *atom*, a small number. What a
+ * condition looks at is its *subject*: recipient, sender, header From, user, listener, tags. A query has
+ * few atoms of each subject: a mailbox has its own address, its domain, each suffix of it, its
+ * carrier.
+ *
+ * A rule that asks for nothing but a recipient and a sender is *plain*: it holds when one atom of the
+ * recipient and one of the sender stand together in it, so the first plain rule is the least over a
+ * handful of look-ups, however many rules there are. Any other rule *hangs* from one of its
+ * conditions, the most telling one: it is looked at only when an atom of that condition is there, or
+ * a pattern of it may match, and then all its conditions are asked.
  */
 #ifndef RULES_RULESET_INT_H
 #define RULES_RULESET_INT_H
@@ -18,50 +24,102 @@
 
 #include "rules/arena_int.h"
 #include "rules/lex_int.h"
+#include "rules/pattern_int.h"
 #include "rules/rules.h"
 #include "rules/table_int.h"
 
 #define NONE UINT32_MAX
+
+#define PATTERNS_MEMORY_MAX (64u << 20) /* bytes of all compiled patterns */
 
 enum {
 	ATOM_NO = 0,      /* nothing names it */
 	ATOM_ANY,
 	ATOM_ANY_CARRIER,
 	ATOM_NULL_PATH,
+	ATOM_ANY_USER,
 	ATOM_FIRST,
 };
 
+enum subject {
+	SUBJECT_TO,
+	SUBJECT_FROM,
+	SUBJECT_HEADER_FROM, /* the last that patterns can look at */
+	SUBJECT_USER,
+	SUBJECT_LISTENER,
+	SUBJECT_TAG,
+	SUBJECTS
+};
+#define PATTERN_SUBJECTS (SUBJECT_HEADER_FROM + 1)
+
 struct atom {
-	uint32_t rule;  /* the first with this as recipient whoever sends, or NONE */
-	bool paired;    /* some rule has it as recipient together with a sender */
+	uint32_t rule;  /* the first plain one with this as recipient whoever sends, or NONE */
+	bool paired;    /* some plain rule has it as recipient together with a sender */
+	uint8_t hung;   /* bit 1 << subject: rules hang from it there */
 };
 
-/* The first rule that has this recipient atom and this sender atom; to == ATOM_NO: a free slot. */
+/* A table from two small numbers to one; first == ATOM_NO: a free slot. */
 struct pair {
-	uint32_t to, from, rule;
+	uint32_t first, second, value;
+};
+struct pairs {
+	struct pair *slot;
+	size_t n, slots; /* slots: a power of two */
 };
 
 struct target {
 	const char *path, *pool, *configuration_set;
-	unsigned share; /* 1/100 % */
+	unsigned share;    /* 1/100 % */
+	bool regular_only; /* takes no irregular local part */
 };
 
-struct atoms {
-	uint32_t *atom;
+/* One of a condition's alternatives, and where the rule's file says so. */
+struct member {
+	uint32_t atom, at;
+};
+
+enum condition_kind {
+	/* A subject: one of its atoms is among the members, or one of the patterns matches. */
+	CONDITION_TO = SUBJECT_TO,
+	CONDITION_FROM = SUBJECT_FROM,
+	CONDITION_HEADER_FROM = SUBJECT_HEADER_FROM,
+	CONDITION_USER = SUBJECT_USER,
+	CONDITION_LISTENER = SUBJECT_LISTENER,
+	CONDITION_TAG = SUBJECT_TAG,
+	CONDITION_SIZE_ABOVE = SUBJECTS,
+	CONDITION_SIZE_BELOW,
+	CONDITION_IRREGULAR,
+};
+
+struct condition {
+	enum condition_kind kind;
+	bool negated;
+	uint32_t at, len;        /* its text in the rule's file, `not` included */
+	struct member *member;   /* by atom once compiled */
 	size_t n, room;
+	uint32_t pattern, npattern; /* consecutive ones of the set */
+	uint64_t size;
 };
 
 struct route {
 	struct rule rule;
-	struct atoms to, from; /* empty: anybody */
-	struct target *target;
+	const struct source *source;
+	uint32_t at;             /* of its name */
+	struct condition *condition; /* none: everything */
+	size_t ncondition, condition_room;
+	enum rules_action action;
+	struct target *target;   /* of RULES_VIA */
 	size_t ntarget, target_room;
+	const char *text;        /* of RULES_REJECT */
+	const char *fallback;    /* see rules_decision */
+	bool fallback_regular_only;
+	enum rules_local_part local_part;
 };
 
 /* A carrier's membership: `carrier NAME group GROUP` */
 struct site {
 	const char *carrier, *group;
-	uint32_t carrier_number;
+	uint32_t carrier_number, group_number;
 	struct rules_origin origin;
 };
 
@@ -78,22 +136,32 @@ struct domain {
 
 struct carrier {
 	uint32_t atom;
-	bool defined;
+	bool defined, used;          /* used: a route or a shape names it */
+	const struct source *source; /* where its name stands first */
+	uint32_t at, line;
 	struct rules_shape *shape;
 };
 
 struct group {
-	bool defined;
+	bool defined, used;
 	struct rules_shape *shape;
 };
 
 struct path {
+	bool regular_only;
 	struct rules_shape *shape;
 };
 
 struct hint {
 	const char *text;
 	struct rules_origin origin;
+};
+
+/* Rules that hang from patterns of one subject, in their order. */
+struct hung_patterns {
+	struct sieve *sieve;
+	uint32_t *pattern, *rule;
+	size_t n, pattern_room, rule_room;
 };
 
 struct ruleset {
@@ -108,9 +176,17 @@ struct ruleset {
 	struct route *route;
 	size_t nroute, route_room;
 	const struct rule **rule; /* points into route */
+	uint32_t first_on_content; /* the first rule that asks for more than the envelope, or NONE */
+	bool any_carrier;          /* some rule says `carrier *` */
+
+	struct pattern **pattern;
+	size_t npattern, pattern_room, pattern_memory;
 
 	/* Each table's names number the array beside it. */
 	struct table domains, addresses, carriers, groups, paths;
+	struct table names[SUBJECTS]; /* users, listeners, tags; of these subjects only */
+	uint32_t *name_atom[SUBJECTS];
+	size_t name_room[SUBJECTS];
 	struct domain *domain;
 	size_t domain_room;
 	uint32_t *address; /* atoms; the key is local@domain in lower case */
@@ -132,9 +208,16 @@ struct ruleset {
 
 	struct atom *atom;
 	size_t natom, atom_room;
-	struct pair *pair;
-	size_t npair, pairs; /* in use; slots, a power of two */
+	struct pairs plain;         /* recipient atom and sender atom: the first plain rule */
+	struct pairs hung;          /* atom and subject: where its list begins in hung_rule */
+	uint32_t *hung_rule;        /* lists of rules in their order, each ended by NONE */
+	size_t nhung;
+	bool hangs[SUBJECTS];       /* some rule hangs from an atom of it */
+	struct hung_patterns hung_patterns[PATTERN_SUBJECTS];
 };
+
+/* local@domain; one that is longer is cut, which no address that was parsed is. */
+#define SUBJECT_TEXT_MAX 640
 
 /* What a mailbox has, found by one walk over its domain. */
 #define ATOMS_MAX 136 /* any, carrier, any carrier, address, domain, and the suffixes of 255 bytes */
@@ -151,6 +234,8 @@ uint32_t address_put(struct ruleset *, const char *text, size_t len); /* local@d
 uint32_t carrier_put(struct ruleset *, const char *name, size_t len);
 uint32_t group_put(struct ruleset *, const char *name, size_t len);
 uint32_t path_put(struct ruleset *, const char *name, size_t len);
+/* The atom of a user, listener or tag; ATOM_NO while it has none. */
+uint32_t *name_put(struct ruleset *, enum subject, const char *name, size_t len);
 uint32_t atom_new(struct ruleset *);
 /*
  * The known places of a domain, from the least specific suffix to the domain itself; at most
@@ -161,8 +246,48 @@ size_t domain_places(const struct ruleset *, const char *domain, const struct pl
 /* local NULL: the domain alone, with no address atom. */
 void domain_see(const struct ruleset *, const char *local, const char *domain, struct sighting *);
 
+/* What a query has of one subject. */
+void subject_see(const struct ruleset *, enum subject, const struct rules_query *, struct sighting *);
+
+/* pairs.c */
+void pairs_put(struct pairs *, uint32_t first, uint32_t second, uint32_t value); /* the first stays */
+uint32_t pairs_get(const struct pairs *, uint32_t first, uint32_t second);       /* NONE: not there */
+void pairs_clear(struct pairs *);
+
 /* compile.c */
 void compile(struct ruleset *);
-uint32_t pair_rule(const struct ruleset *, uint32_t to, uint32_t from);
+bool route_is_plain(const struct route *);
+/* The only condition of that kind of a plain rule, NULL: it has none, anybody. */
+const struct condition *route_condition(const struct route *, enum condition_kind);
+
+/*
+ * condition.c: a query as conditions see it. Subjects are looked at when first asked for; early: what
+ * the content says is not known.
+ */
+struct view {
+	const struct ruleset *rs;
+	const struct rules_query *query;
+	struct sighting seen[SUBJECTS];
+	bool has_seen[SUBJECTS];
+	const char *text[PATTERN_SUBJECTS]; /* what patterns see */
+	size_t len[PATTERN_SUBJECTS];
+	bool has_text[PATTERN_SUBJECTS];
+	char space[PATTERN_SUBJECTS][SUBJECT_TEXT_MAX];
+	unsigned limited;         /* patterns given up */
+	uint32_t limited_rule;
+};
+void view_init(struct view *, const struct ruleset *, const struct rules_query *);
+const struct sighting *view_see(struct view *, enum subject);
+const char *view_text(struct view *, enum subject, size_t *len);
+/* Whether the pattern matches; a limit counts against that rule. */
+bool view_match(struct view *, enum subject, uint32_t pattern, uint32_t rule);
+/* Whether the condition holds, `not` included. `known`: a pattern known to match, or NONE. */
+bool condition_holds(struct view *, const struct condition *, uint32_t rule, uint32_t known);
+/* Whether the atom is among its members. */
+bool condition_names(const struct condition *, uint32_t atom);
+bool route_holds(struct view *, uint32_t rule, uint32_t known);
+
+/* decide.c: the number of the rule that wins. */
+uint32_t first_rule(struct view *);
 
 #endif

@@ -21,6 +21,7 @@ static const char *const reserved[] = {
 	"any",
 	"carrier",
 	"configuration-set",
+	"discard",
 	"domain",
 	"fallback",
 	"from",
@@ -28,6 +29,7 @@ static const char *const reserved[] = {
 	"hold",
 	"listener",
 	"local-part",
+	"none",
 	"not",
 	"pool",
 	"quote",
@@ -93,22 +95,30 @@ word_show(struct words *w, const struct token *t)
 	    t->text, dots, quote);
 }
 
+unsigned
+word_span(const struct token *t)
+{
+	unsigned n = 1;
+
+	if (t->at[0] != '"')
+		return (unsigned)t->len;
+	while (t->at[n] != '"')
+		n += t->at[n] == '\\' && t->at[n + 1] != '\0' ? 2 : 1;
+	n++;
+	/* "a b"@example.jp */
+	return t->string ? n : n + (unsigned)strcspn(t->at + n, " \t\r\n");
+}
+
 /* The place just after the last word. */
 static struct token
 end_of(const struct words *w)
 {
 	struct token t;
-	size_t len;
 
 	assert(w->n > 0 && w->token != NULL);
 	t = w->token[w->n - 1];
-	len = t.len;
-	if (t.string)
-		for (len = 1; t.at[len] != '"'; len++)
-			if (t.at[len] == '\\' && t.at[len + 1] != '\0')
-				len++;
-	t.at += len + t.string;
-	t.col += (unsigned)(len + t.string);
+	t.at += word_span(&w->token[w->n - 1]);
+	t.col += word_span(&w->token[w->n - 1]);
 	return t;
 }
 
@@ -156,6 +166,7 @@ static const struct {
 	[NAME_PATH]              = { "the name of a path", true },
 	[NAME_POOL]              = { "the name of a pool", true },
 	[NAME_CONFIGURATION_SET] = { "the name of a configuration set", true },
+	[NAME_LISTENER]          = { "the name of a listener", true },
 	[NAME_WARM_UP]           = { "the name of a warm-up plan", true },
 };
 /* clang-format on */
@@ -181,7 +192,10 @@ word_name(struct words *w, enum name_kind kind)
 {
 	const struct token *t = word_peek(w);
 
-	if (t == NULL || word_reserved(t) ||
+	bool reserved_here = word_reserved(t) &&
+			     !(kind == NAME_PATH && word_is(t, "discard"));
+
+	if (t == NULL || reserved_here ||
 	    !good_name(t, name_kinds[kind].dots)) {
 		word_expected(w, name_kinds[kind].what, NULL, 0);
 		return NULL;
@@ -313,6 +327,45 @@ read_percent(struct words *w, const struct token *t, unsigned *out)
 	return 0;
 }
 
+int
+read_bytes(struct words *w, const struct token *t, uint64_t *out)
+{
+	static const struct {
+		const char *name;
+		unsigned shift;
+	} units[] = { { "", 0 }, { "B", 0 }, { "KB", 10 }, { "MB", 20 },
+		{ "GB", 30 } };
+	uint64_t n = 0;
+	size_t i = 0;
+
+	for (; i < t->len && i < 12 && isdigit((unsigned char)t->text[i]); i++)
+		n = n * 10 + (uint64_t)(t->text[i] - '0');
+	for (size_t u = 0; i > 0 && u < sizeof(units) / sizeof(*units); u++)
+		if (strlen(units[u].name) == t->len - i &&
+		    memcmp(units[u].name, t->text + i, t->len - i) == 0) {
+			*out = n << units[u].shift;
+			return 0;
+		}
+	problem_at(w->parse->report, t,
+	    "expected a size such as '500KB' or '1MB', got '%s'",
+	    word_show(w, t));
+	return -1;
+}
+
+bool
+is_tag(const struct token *t)
+{
+	const char *equals = memchr(t->text, '=', t->len);
+
+	if (equals == NULL || equals == t->text ||
+	    equals + 1 == t->text + t->len)
+		return false;
+	for (size_t i = 0; i < t->len; i++)
+		if (t->text[i] <= ' ' || t->text[i] > '~' || t->text[i] == ',')
+			return false;
+	return true;
+}
+
 static void
 add_mention(struct parse *p, const struct token *t, bool group, uint32_t number)
 {
@@ -326,6 +379,7 @@ mention_carrier(struct parse *p, const struct token *t)
 {
 	uint32_t number = carrier_put(p->rs, t->text, t->len);
 
+	p->rs->carrier[number].used = true;
 	add_mention(p, t, false, number);
 	return number;
 }
@@ -335,6 +389,7 @@ mention_group(struct parse *p, const struct token *t)
 {
 	uint32_t number = group_put(p->rs, t->text, t->len);
 
+	p->rs->group[number].used = true;
 	add_mention(p, t, true, number);
 	return number;
 }

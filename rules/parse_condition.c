@@ -1,0 +1,459 @@
+/*
+ * parse_condition.c - what a route asks for: `from WHO`, `not to WHO`, `size >
+ * 1MB` ...
+ *
+ * WHO is one or more of: an address, a domain, `.suffix`, `domain D...`,
+ * `carrier C...`, a pattern, or `any` alone; several are alternatives.
+ * parse_route.c reads the rest of the statement.
+ */
+#include "rules/parse_int.h"
+
+#include <string.h>
+
+static void
+add_member(
+    struct words *w, struct condition *c, const struct token *t, uint32_t *atom)
+{
+	if (*atom == ATOM_NO)
+		*atom = atom_new(w->parse->rs);
+	c->member =
+	    rules_grow(c->member, &c->room, c->n + 1, sizeof(*c->member));
+	c->member[c->n++] = (struct member){
+		.atom = *atom,
+		.at = (uint32_t)(t->at - t->source->text),
+	};
+}
+
+static void
+add_fixed(
+    struct words *w, struct condition *c, const struct token *t, uint32_t atom)
+{
+	add_member(w, c, t, &atom);
+}
+
+/* ---- who ---- */
+
+static int
+add_domain(struct words *w, struct condition *c, const struct token *t)
+{
+	struct ruleset *rs = w->parse->rs;
+	bool below = t->text[0] == '.';
+	const char *name;
+	struct domain *d;
+	uint32_t number;
+
+	if (read_domain(w, t, t->text + below, t->len - below, &name) < 0)
+		return -1;
+	number = domain_put(rs, name, strlen(name));
+	d = &rs->domain[number];
+	add_member(w, c, t, below ? &d->below.atom : &d->self.atom);
+	return 0;
+}
+
+static int
+add_address(struct words *w, struct condition *c, const struct token *t)
+{
+	struct ruleset *rs = w->parse->rs;
+	const char *local, *domain, *address;
+	uint32_t number;
+
+	if (c->kind == CONDITION_HEADER_FROM) {
+		problem_at(w->parse->report, t,
+		    "'%s' is an address, and 'header-from' looks at the domain",
+		    word_show(w, t));
+		return -1;
+	}
+	if (read_address(w, t, &local, &domain) < 0)
+		return -1;
+	address = arena_printf(&rs->arena, "%s@%s",
+	    copy_lower(&rs->arena, local, strlen(local)), domain);
+	number = address_put(rs, address, strlen(address));
+	add_member(w, c, t, &rs->address[number]);
+	return 0;
+}
+
+static int
+add_carriers(struct words *w, struct condition *c)
+{
+	struct ruleset *rs = w->parse->rs;
+	const struct token *t;
+	uint32_t number;
+
+	do {
+		t = word_peek(w);
+		if (word_take(w, "*")) {
+			add_fixed(w, c, t, ATOM_ANY_CARRIER);
+			rs->any_carrier = true;
+			continue;
+		}
+		if (t != NULL && memchr(t->text, '.', t->len) != NULL) {
+			problem_at(w->parse->report, t,
+			    "expected the name of a carrier, got '%s'; write "
+			    "'domain' before domains",
+			    word_show(w, t));
+			return -1;
+		}
+		t = word_name(w, NAME_CARRIER);
+		if (t == NULL)
+			return -1;
+		number = mention_carrier(w->parse, t);
+		add_member(w, c, t, &rs->carrier[number].atom);
+	} while (word_peek(w) != NULL && !word_reserved(word_peek(w)));
+	return 0;
+}
+
+static int
+add_domains(struct words *w, struct condition *c)
+{
+	const struct token *t;
+
+	do {
+		t = word_peek(w);
+		if (t == NULL || word_reserved(t))
+			return word_expected(w, "a domain", NULL, 0);
+		if (add_domain(w, c, word_next(w)) < 0)
+			return -1;
+	} while (word_peek(w) != NULL && !word_reserved(word_peek(w)));
+	return 0;
+}
+
+static int
+add_pattern(struct words *w, struct condition *c, const struct token *t)
+{
+	struct ruleset *rs = w->parse->rs;
+	struct pattern_fault fault;
+	struct token place = *t;
+	const char *flags = t->text + t->body + 2;
+	struct pattern *p;
+
+	if (rs->npattern == RULES_PATTERNS_MAX) {
+		problem_at(w->parse->report, t,
+		    "more than %u patterns in a rule set", RULES_PATTERNS_MAX);
+		return -1;
+	}
+	p = pattern_new(t->text + 1, t->body, flags,
+	    (size_t)(t->text + t->len - flags), &fault);
+	if (p == NULL) {
+		place.at += 1 + fault.offset;
+		place.col += 1 + (unsigned)fault.offset;
+		problem_at(
+		    w->parse->report, &place, "bad pattern: %s", fault.text);
+		return -1;
+	}
+	rs->pattern = rules_grow(rs->pattern, &rs->pattern_room,
+	    rs->npattern + 1, sizeof(struct pattern *));
+	if (c->npattern++ == 0)
+		c->pattern = (uint32_t)rs->npattern;
+	rs->pattern[rs->npattern++] = p;
+	rs->pattern_memory += pattern_memory(p);
+	if (rs->pattern_memory <= PATTERNS_MEMORY_MAX)
+		return 0;
+	problem_at(w->parse->report, t,
+	    "the patterns of the rule set take more than %u MB together",
+	    PATTERNS_MEMORY_MAX >> 20);
+	return -1;
+}
+
+static bool
+names_carrier(const struct words *w, const struct token *t)
+{
+	const struct ruleset *rs = w->parse->rs;
+	uint32_t number;
+
+	if (t == NULL || t->string)
+		return false;
+	number = table_get(&rs->carriers, t->text, t->len);
+	return number != TABLE_NONE && rs->carrier[number].defined;
+}
+
+/* A word that is none of WHO: say what would have been. */
+static int
+refuse_who(struct words *w, const struct condition *c)
+{
+	static const char *const names[] = { "any", "carrier", "domain" };
+	const struct token *t = word_peek(w);
+
+	if (word_is(t, "not")) {
+		problem_at(w->parse->report, t,
+		    "'not' comes before the whole condition: 'not to ...'");
+		return -1;
+	}
+	if (names_carrier(w, t)) {
+		problem_at(w->parse->report, t,
+		    "'%s' is a carrier; write 'carrier %s'", word_show(w, t),
+		    word_show(w, t));
+		return -1;
+	}
+	return word_expected(w,
+	    c->kind == CONDITION_HEADER_FROM
+		? "'any', 'carrier', 'domain' or a domain"
+		: "'any', 'carrier', 'domain' or an address",
+	    names, sizeof(names) / sizeof(*names));
+}
+
+/* A word that says by itself what it is. */
+static int
+add_bare(struct words *w, struct condition *c)
+{
+	const struct token *t = word_peek(w);
+
+	if (c->kind == CONDITION_FROM && word_is(t, "<>")) {
+		add_fixed(w, c, word_next(w), ATOM_NULL_PATH);
+		return 0;
+	}
+	if (t != NULL && t->pattern)
+		return add_pattern(w, c, word_next(w));
+	if (t != NULL && memchr(t->text, '@', t->len) != NULL)
+		return add_address(w, c, word_next(w));
+	if (t != NULL && memchr(t->text, '.', t->len) != NULL)
+		return add_domain(w, c, word_next(w));
+	return refuse_who(w, c);
+}
+
+static int
+add_who(struct words *w, struct condition *c)
+{
+	if (word_take(w, "carrier"))
+		return add_carriers(w, c);
+	if (word_take(w, "domain"))
+		return add_domains(w, c);
+	return add_bare(w, c);
+}
+
+static bool
+ends_who(const struct words *w)
+{
+	const struct token *t = word_peek(w);
+
+	return t == NULL || (word_reserved(t) && !word_is(t, "carrier") &&
+				!word_is(t, "domain") && !word_is(t, "any"));
+}
+
+static int
+read_who(struct words *w, struct condition *c)
+{
+	if (word_is(word_peek(w), "any") && c->negated) {
+		problem_at(w->parse->report, word_peek(w),
+		    "'not ... any' would be nobody");
+		return -1;
+	}
+	if (word_take(w, "any"))
+		return 0;
+	do {
+		if (word_is(word_peek(w), "any")) {
+			problem_at(w->parse->report, word_peek(w),
+			    "'any' stands alone, not beside other conditions");
+			return -1;
+		}
+		if (add_who(w, c) < 0)
+			return -1;
+	} while (!ends_who(w));
+	return 0;
+}
+
+/* ---- other conditions ---- */
+
+/* Names up to the next word of the language. A quoted one is always a name. */
+static bool
+names_go_on(const struct words *w)
+{
+	const struct token *t = word_peek(w);
+
+	return t != NULL && !word_reserved(t);
+}
+
+static int
+read_users(struct words *w, struct condition *c)
+{
+	struct ruleset *rs = w->parse->rs;
+
+	if (!names_go_on(w))
+		return word_expected(w, "the name of a user or '*'", NULL, 0);
+	while (names_go_on(w)) {
+		const struct token *t = word_next(w);
+
+		if (word_is(t, "*"))
+			add_fixed(w, c, t, ATOM_ANY_USER);
+		else
+			add_member(w, c, t,
+			    name_put(rs, SUBJECT_USER, t->text, t->len));
+	}
+	return 0;
+}
+
+static int
+read_listeners(struct words *w, struct condition *c)
+{
+	struct ruleset *rs = w->parse->rs;
+
+	do {
+		const struct token *t = word_name(w, NAME_LISTENER);
+		const char *name;
+
+		if (t == NULL)
+			return -1;
+		name = arena_strndup(&rs->arena, t->text, t->len);
+		add_use(w->parse, RULES_USE_LISTENER, t, name, name);
+		add_member(
+		    w, c, t, name_put(rs, SUBJECT_LISTENER, t->text, t->len));
+	} while (names_go_on(w));
+	return 0;
+}
+
+static int
+read_tags(struct words *w, struct condition *c)
+{
+	do {
+		const struct token *t = word_peek(w);
+
+		if (!names_go_on(w) || !is_tag(t))
+			return word_expected(
+			    w, "a tag such as 'campaign=spring'", NULL, 0);
+		word_next(w);
+		add_member(w, c, t,
+		    name_put(w->parse->rs, SUBJECT_TAG, t->text, t->len));
+	} while (names_go_on(w));
+	return 0;
+}
+
+static int
+read_size(struct words *w, struct condition *c)
+{
+	const struct token *t;
+
+	if (word_take(w, ">"))
+		c->kind = CONDITION_SIZE_ABOVE;
+	else if (word_take(w, "<"))
+		c->kind = CONDITION_SIZE_BELOW;
+	else
+		return word_expected(w, "'>' or '<'", NULL, 0);
+	t = word_peek(w);
+	if (t == NULL || word_reserved(t))
+		return word_expected(w, "a size such as '1MB'", NULL, 0);
+	return read_bytes(w, word_next(w), &c->size);
+}
+
+static int
+read_local_part(struct words *w, struct condition *c)
+{
+	static const char *const names[] = { "irregular" };
+
+	(void)c;
+	if (!word_take(w, "irregular"))
+		return word_expected(w, "'irregular'", names, 1);
+	return 0;
+}
+
+/* clang-format off */
+static const struct kind {
+	const char *word;
+	enum condition_kind kind;
+	int (*parse)(struct words *, struct condition *);
+} kinds[] = {
+	{ "from",        CONDITION_FROM,        read_who },
+	{ "to",          CONDITION_TO,          read_who },
+	{ "header-from", CONDITION_HEADER_FROM, read_who },
+	{ "user",        CONDITION_USER,        read_users },
+	{ "listener",    CONDITION_LISTENER,    read_listeners },
+	{ "tag",         CONDITION_TAG,         read_tags },
+	{ "size",        CONDITION_SIZE_ABOVE,  read_size },
+	{ "local-part",  CONDITION_IRREGULAR,   read_local_part },
+};
+/* clang-format on */
+
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+static const struct kind *
+kind_of(const struct token *t)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (word_is(t, kinds[i].word))
+			return &kinds[i];
+	return NULL;
+}
+
+static struct condition *
+new_condition(struct words *w, struct route *r, const struct kind *kind,
+    const struct token *first)
+{
+	struct condition *c;
+
+	r->condition = rules_grow(r->condition, &r->condition_room,
+	    r->ncondition + 1, sizeof(*r->condition));
+	c = &r->condition[r->ncondition++];
+	*c = (struct condition){
+		.kind = kind->kind,
+		.negated = word_is(first, "not"),
+		.at = (uint32_t)(first->at - first->source->text),
+	};
+	(void)w;
+	return c;
+}
+
+static bool
+asks_already(const struct route *r, enum condition_kind kind)
+{
+	for (size_t i = 0; i < r->ncondition; i++)
+		if (r->condition[i].kind == kind && !r->condition[i].negated)
+			return true;
+	return false;
+}
+
+static int
+no_condition(struct words *w)
+{
+	static const char *const names[] = { "any", "from", "header-from",
+		"listener", "local-part", "not", "size", "tag", "to", "user",
+		"via", "reject", "hold", "discard" };
+	const struct token *t = word_peek(w);
+
+	if (word_is(t, "domain") || word_is(t, "carrier")) {
+		problem_at(w->parse->report, t,
+		    "'%s' needs 'to', 'from' or 'header-from' before it",
+		    word_show(w, t));
+		return -1;
+	}
+	return word_expected(w, "a condition such as 'to', or 'via'", names,
+	    sizeof(names) / sizeof(*names));
+}
+
+/* `any` asks for nothing. */
+static int
+read_any(struct words *w, const struct token *first)
+{
+	if (!word_is(first, "not"))
+		return 0;
+	problem_at(w->parse->report, first, "'not any' would be nobody");
+	return -1;
+}
+
+int
+parse_condition(struct words *w, struct route *r, bool joined)
+{
+	const struct token *first = word_peek(w), *last;
+	bool negated = word_take(w, "not");
+	const struct kind *kind = kind_of(word_peek(w));
+	struct condition *c;
+
+	if (word_take(w, "any"))
+		return read_any(w, first);
+	if (kind == NULL)
+		return no_condition(w);
+	if (!joined && !negated && kind->kind <= CONDITION_HEADER_FROM &&
+	    asks_already(r, kind->kind)) {
+		problem_at(w->parse->report, first,
+		    "'%s' is given twice; write 'and %s' if both must hold",
+		    kind->word, kind->word);
+		return -1;
+	}
+	word_next(w);
+	c = new_condition(w, r, kind, first);
+	if (kind->parse(w, c) < 0)
+		return -1;
+	last = &w->token[w->at - 1];
+	c->len = (uint32_t)(last->at - first->at) + word_span(last);
+	/* `to any` asks for nothing either. */
+	if (kind->parse == read_who && c->n + c->npattern == 0)
+		r->ncondition--;
+	return 0;
+}
