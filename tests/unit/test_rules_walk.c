@@ -1,317 +1,336 @@
 /*
- * test_rules_walk.c - the compiled tables against a naive first-match walk,
- * over random rule sets.
+ * test_rules_walk.c - the rule engine against a naive first-match walk, over
+ * random rule sets in the whole language.
  *
- * The model below knows nothing of atoms: it tries each rule in turn and each
- * condition of it. The alphabet is tiny, so that addresses collide with rules
- * all the time.
+ * rules_oracle.h says what the answer has to be, and knows nothing of rules/.
+ * RULES_SEED=N repeats a run whose seed was printed.
  */
-#include "tests/unit/rules_help.h"
+#include "tests/unit/rules_trial.h"
 
-#include <strings.h>
+#include <time.h>
 
-static uint32_t seed = 20240501;
+static const char *const regular_only[] = { "ses", "ses2" };
 
-static unsigned
-draw(unsigned n)
+/* ---- what is asked ---- */
+
+static struct rules_decision
+ask(const struct trial *t, const struct rules_query *q)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 17;
-	seed ^= seed << 5;
-	return seed % n;
-}
+	struct rules_decision d;
 
-enum kind { ANY, ADDRESS, DOMAIN, SUFFIX, CARRIER, ANY_CARRIER, NULL_PATH };
-
-struct condition {
-	enum kind kind;
-	char text[32];
-};
-
-struct who {
-	struct condition c[4];
-	unsigned n;
-};
-
-struct model_rule {
-	struct who from, to;
-};
-
-struct model {
-	struct model_rule rule[24];
-	unsigned nrule;
-	struct condition member[8]; /* DOMAIN or SUFFIX */
-	unsigned carrier[8];
-	unsigned nmember;
-};
-
-static void
-draw_domain(char *out, size_t room)
-{
-	static const char *const labels[] = { "a", "b", "ab", "jp" };
-	size_t len = 0;
-
-	for (unsigned n = 1 + draw(4); n > 0; n--)
-		len += (size_t)snprintf(out + len, room - len, "%s%s",
-		    labels[draw(4)], n > 1 ? "." : "");
-	assert_true(len < room);
-}
-
-static void
-draw_address(char *out, size_t room)
-{
-	static const char *const locals[] = { "u", "U", "v", "a..b" };
-	int len = snprintf(out, room, "%s@", locals[draw(4)]);
-
-	draw_domain(out + len, room - (size_t)len);
-}
-
-static struct condition
-draw_condition(bool sender)
-{
-	struct condition c = { .kind = 1 + draw(sender ? 6 : 5) };
-
-	if (c.kind == ADDRESS)
-		draw_address(c.text, sizeof(c.text));
-	else if (c.kind == DOMAIN || c.kind == SUFFIX)
-		draw_domain(c.text, sizeof(c.text));
-	else if (c.kind == CARRIER)
-		sprintf(c.text, "c%u", draw(3));
-	return c;
-}
-
-static struct who
-draw_who(bool sender)
-{
-	struct who w = { .n = draw(4) };
-
-	for (unsigned i = 0; i < w.n; i++)
-		w.c[i] = draw_condition(sender);
-	return w;
+	ruleset_decide(t->rs, q, &d);
+	holds(t, q, "no pattern is given up", d.limited == 0);
+	return d;
 }
 
 static bool
-is_member(const struct model *m, const struct condition *c)
+is_target(const struct trial *t, const struct model_rule *r,
+    const struct model_target *target, const struct rules_query *q,
+    const struct rules_decision *d)
 {
-	for (unsigned i = 0; i < m->nmember; i++)
-		if (m->member[i].kind == c->kind &&
-		    strcmp(m->member[i].text, c->text) == 0)
-			return true;
-	return false;
-}
+	const char *set = target->configuration_set;
 
-static struct model
-draw_model(void)
-{
-	struct model m = { .nrule = 1 + draw(23) };
-	struct condition c;
-
-	for (unsigned i = 0; i < 8; i++) {
-		c.kind = DOMAIN + draw(2);
-		draw_domain(c.text, sizeof(c.text));
-		if (is_member(&m, &c))
-			continue;
-		/* The first three give each carrier a member. */
-		m.carrier[m.nmember] = m.nmember < 3 ? m.nmember : draw(3);
-		m.member[m.nmember++] = c;
-	}
-	for (unsigned i = 0; i < m.nrule; i++) {
-		m.rule[i].from = draw_who(true);
-		m.rule[i].to = draw_who(false);
-	}
-	m.rule[m.nrule].from.n = 0;
-	m.rule[m.nrule++].to.n = 0;
-	return m;
+	return strcmp(target->path, d->path) == 0 &&
+	       strcmp(given(target->pool), given(d->pool)) == 0 &&
+	       strcmp(given(set), given(d->configuration_set)) == 0 &&
+	       (q->irregular || target->share == d->share) &&
+	       may_take(&t->model, r, target, q->irregular);
 }
 
 static void
-print_who(FILE *out, const char *word, const struct who *w)
+check_targets(const struct trial *t, const struct model_rule *r,
+    const struct rules_query *q, const struct rules_decision *d)
 {
-	static const char *const forms[] = {
-		[ANY] = "",
-		[ADDRESS] = " %s",
-		[DOMAIN] = " domain %s",
-		[SUFFIX] = " .%s",
-		[CARRIER] = " carrier %s",
-		[ANY_CARRIER] = " carrier *",
-		[NULL_PATH] = " <>",
+	bool found = false;
+
+	for (unsigned i = 0; i < r->ntarget; i++)
+		found |= is_target(t, r, &r->target[i], q, d);
+	if (!found) {
+		describe(stderr, t, q);
+		fail_msg("rule %s may not send by path '%s' pool '%s' "
+			 "configuration set '%s' share %u",
+		    r->name, d->path, given(d->pool),
+		    given(d->configuration_set), d->share);
+	}
+	seen.split += r->ntarget > 1;
+	if (d->action == RULES_DISCARD)
+		return;
+	same(t, q, "fallback", d->fallback,
+	    oracle_fallback(&t->model, r, q->irregular));
+	holds(t, q, "local_part is the rule's", d->local_part == r->local_part);
+}
+
+static void
+check_pathless(const struct trial *t, const struct rules_query *q,
+    const struct rules_decision *d)
+{
+	static const char *const named[] = {
+		[RULES_REJECT] = RULES_PATH_REJECT,
+		[RULES_HOLD] = RULES_PATH_HOLD,
+		[RULES_DISCARD] = RULES_PATH_DISCARD,
 	};
 
-	fprintf(out, " %s", word);
-	if (w->n == 0)
-		fputs(" any", out);
-	for (unsigned i = 0; i < w->n; i++) {
-		const char *form = forms[w->c[i].kind];
-		const char *at = strstr(form, "%s");
-
-		if (at == NULL)
-			fputs(form, out);
-		else
-			fprintf(out, "%.*s%s", (int)(at - form), form,
-			    w->c[i].text);
-	}
+	same(t, q, "path", d->path, named[d->action]);
+	same(t, q, "pool", d->pool, NULL);
+	same(t, q, "configuration set", d->configuration_set, NULL);
+	same(t, q, "fallback", d->fallback, NULL);
+	holds(t, q, "share is whole", d->share == 10000);
 }
 
-/* Bare words first, since they cannot follow `carrier` or `domain` lists. */
 static void
-sort_who(struct who *w)
+check_decision(const struct trial *t, const struct rules_query *q,
+    const struct rules_decision *d)
 {
-	for (unsigned i = 1; i < w->n; i++)
-		for (unsigned j = i; j > 0; j--) {
-			bool bare = w->c[j].kind == ADDRESS ||
-				    w->c[j].kind == SUFFIX ||
-				    w->c[j].kind == NULL_PATH;
-			struct condition c = w->c[j];
+	const struct model *m = &t->model;
+	const struct model_rule *r = &m->rule[oracle_walk(m, q)];
+	const struct member *one = oracle_member(m, given(q->to_domain));
+	enum rules_action action = r->action;
 
-			if (!bare)
-				continue;
-			w->c[j] = w->c[j - 1];
-			w->c[j - 1] = c;
-		}
+	same(t, q, "rule", d->rule->name, r->name);
+	if (action == RULES_VIA && strcmp(d->path, RULES_PATH_DISCARD) == 0)
+		action = RULES_DISCARD;
+	same(t, q, "action", action_name(d->action), action_name(action));
+	same(t, q, "text", d->text, r->text);
+	same(t, q, "carrier", d->carrier, one != NULL ? one->carrier : NULL);
+	same(t, q, "group", d->group, one != NULL ? one->group : NULL);
+	if (r->action == RULES_VIA)
+		check_targets(t, r, q, d);
+	else
+		check_pathless(t, q, d);
+	seen.before_last += r != &m->rule[m->nrule - 1];
+	seen.irregular += q->irregular;
 }
 
-static struct ruleset *
-build(struct model *m)
+static void
+check_same(const struct trial *t, const struct rules_query *q,
+    const struct rules_decision *d, const struct rules_decision *again)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	struct ruleset *rs;
-
-	for (unsigned i = 0; i < m->nmember; i++)
-		fprintf(out, "carrier c%u %s%s\n", m->carrier[i],
-		    m->member[i].kind == SUFFIX ? "." : "", m->member[i].text);
-	for (unsigned i = m->nmember; i < 3; i++)
-		fprintf(out, "carrier c%u filler%u.example\n", i, i);
-	for (unsigned i = 0; i < m->nrule; i++) {
-		sort_who(&m->rule[i].from);
-		sort_who(&m->rule[i].to);
-		fprintf(out, "route r%u", i);
-		print_who(out, "from", &m->rule[i].from);
-		print_who(out, "to", &m->rule[i].to);
-		fputs(" via p\n", out);
-	}
-	fclose(out);
-	rs = parse(text);
-	free(text);
-	return rs;
+	same(t, q, "rule, again,", again->rule->name, d->rule->name);
+	same(t, q, "action, again,", action_name(again->action),
+	    action_name(d->action));
+	same(t, q, "path, again,", again->path, d->path);
+	same(t, q, "pool, again,", again->pool, d->pool);
+	same(t, q, "configuration set, again,", again->configuration_set,
+	    d->configuration_set);
+	same(t, q, "fallback, again,", again->fallback, d->fallback);
+	same(t, q, "text, again,", again->text, d->text);
+	holds(t, q, "share, again, is the same", again->share == d->share);
+	holds(t, q, "local_part, again, is the same",
+	    again->local_part == d->local_part);
 }
 
-static bool
-below(const char *domain, const char *suffix)
+/* Whoever sends and however the address is written: one person, one path. */
+static void
+check_stable(const struct trial *t, const struct rules_query *q,
+    const struct rules_decision *d)
 {
-	size_t n = strlen(domain), s = strlen(suffix);
+	struct rules_decision again = ask(t, q);
+	struct rules_query other = draw_query();
+	char local[64] = "";
 
-	return n > s && domain[n - s - 1] == '.' &&
-	       strcmp(domain + n - s, suffix) == 0;
-}
-
-static int
-naive_carrier(const struct model *m, const char *domain)
-{
-	size_t best = 0;
-	int carrier = -1;
-
-	for (unsigned i = 0; i < m->nmember; i++) {
-		const struct condition *c = &m->member[i];
-		size_t weight = 0;
-
-		if (c->kind == DOMAIN && strcmp(c->text, domain) == 0)
-			weight = SIZE_MAX;
-		if (c->kind == SUFFIX && below(domain, c->text))
-			weight = strlen(c->text);
-		if (weight > best) {
-			best = weight;
-			carrier = (int)m->carrier[i];
-		}
-	}
-	return carrier;
+	check_same(t, q, d, &again);
+	for (size_t i = 0; q->to_local[i] != '\0'; i++)
+		local[i] = (char)(q->to_local[i] >= 'a' && q->to_local[i] <= 'z'
+				      ? q->to_local[i] - 'a' + 'A'
+				      : q->to_local[i]);
+	other.to_local = local;
+	other.to_domain = q->to_domain;
+	other.irregular = q->irregular;
+	again = ask(t, &other);
+	check_decision(t, &other, &again);
+	if (again.rule == d->rule)
+		same(t, &other, "path of the same person", again.path, d->path);
 }
 
 static bool
-holds(const struct model *m, const struct condition *c, const char *mailbox)
+decided_by_envelope(const struct trial *t, const struct rules_query *q)
 {
-	const char *at = strchr(mailbox, '@');
-	const char *domain = at != NULL ? at + 1 : "";
+	const struct model *m = &t->model;
+	unsigned last = oracle_walk(m, q);
 
-	switch (c->kind) {
-	case ANY:
-		return true;
-	case ADDRESS:
-		return strcasecmp(c->text, mailbox) == 0;
-	case DOMAIN:
-		return strcmp(c->text, domain) == 0;
-	case SUFFIX:
-		return below(domain, c->text);
-	case CARRIER:
-		return naive_carrier(m, domain) == c->text[1] - '0';
-	case ANY_CARRIER:
-		return naive_carrier(m, domain) >= 0;
-	case NULL_PATH:
-		return mailbox[0] == '\0';
+	for (unsigned i = 0; i <= last; i++)
+		if (needs_content(&m->rule[i]))
+			return false;
+	return true;
+}
+
+static void
+check_early(const struct trial *t, const struct rules_query *q)
+{
+	struct rules_query varied = *q;
+	struct rules_decision early, late;
+
+	if (!ruleset_decide_early(t->rs, q, &early)) {
+		seen.late++;
+		holds(t, q, "what needs no content is decided early",
+		    !decided_by_envelope(t, q));
+		return;
 	}
-	return false;
+	seen.early++;
+	for (int i = 0; i < 8; i++) {
+		late = ask(t, &varied);
+		check_same(t, &varied, &early, &late);
+		same(t, &varied, "early carrier", early.carrier, late.carrier);
+		same(t, &varied, "early group", early.group, late.group);
+		draw_content(&varied);
+	}
 }
 
-static bool
-who_holds(const struct model *m, const struct who *w, const char *mailbox)
+/* The promise for which a set may be refused. */
+static void
+check_irregular(const struct trial *t, const struct rules_query *q,
+    const struct rules_decision *d)
 {
-	for (unsigned i = 0; i < w->n; i++)
-		if (holds(m, &w->c[i], mailbox))
-			return true;
-	return w->n == 0;
+	if (!q->irregular || !is_carriers(&t->model, given(q->to_domain)))
+		return;
+	holds(t, q, "a carrier's irregular address never gets such a path",
+	    d->action != RULES_VIA || !only_regular(&t->model, d->path));
 }
 
-static unsigned
-naive_rule(const struct model *m, const char *from, const char *to)
-{
-	unsigned i = 0;
+struct misses {
+	const struct trial *t;
+	const struct rules_query *q;
+	unsigned next, winner;
+};
 
-	while (!who_holds(m, &m->rule[i].from, from) ||
-	       !who_holds(m, &m->rule[i].to, to))
+static void
+each_miss(void *arg, const struct rule *rule, const char *why)
+{
+	struct misses *s = arg;
+	const struct model *m = &s->t->model;
+	unsigned i = s->next;
+
+	while (i < s->winner && strcmp(m->rule[i].name, rule->name) != 0)
 		i++;
-	return i;
+	holds(s->t, s->q, "near misses stand before the winner, in order",
+	    i < s->winner);
+	holds(s->t, s->q, "a near miss has a reason", *why != '\0');
+	s->next = i + 1;
 }
 
 static void
-test_like_a_naive_walk(void **state)
+check_query(const struct trial *t)
 {
-	unsigned other = 0;
+	struct rules_query q = draw_query();
+	struct rules_decision d = ask(t, &q);
+	struct misses s = { t, &q, 0, oracle_walk(&t->model, &q) };
+
+	seen.queries++;
+	check_decision(t, &q, &d);
+	check_irregular(t, &q, &d);
+	check_early(t, &q);
+	if (chance(20))
+		check_stable(t, &q, &d);
+	if (chance(5))
+		ruleset_near_misses(t->rs, &q, each_miss, &s);
+}
+
+/* What a set is made of makes it again. */
+static void
+check_files(const struct trial *t)
+{
+	const struct rules_options options = { t->model.regular_only,
+		t->model.nregular_only };
+	const struct rules_file *files;
+	size_t n = ruleset_files(t->rs, &files);
+	struct rules_report report;
+	struct ruleset *again;
+
+	rules_report_init(&report);
+	again = ruleset_parse(files, n, &options, &report);
+	holds(t, NULL, "the files of a set make a set", again != NULL);
+	same(
+	    t, NULL, "version", ruleset_version(again), ruleset_version(t->rs));
+	ruleset_unref(again);
+	rules_report_clear(&report);
+}
+
+/* ---- the tests ---- */
+
+static void
+try_sets(uint64_t seed, unsigned nset, unsigned max_rules, unsigned nquery)
+{
+	memset(&seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < nset; i++) {
+		struct trial t = { .seed = seed, .number = i };
+
+		draw_state = seed * 1000003 + i;
+		t.model = draw_model(draw(max_rules + 1), regular_only,
+		    chance(60) ? COUNT(regular_only) : 0);
+		begin(&t);
+		for (unsigned j = 0; j < nquery; j++)
+			check_query(&t);
+		if (i % 8 == 0)
+			check_files(&t);
+		end(&t);
+	}
+	print_message("%u sets, %u refused for irregular addresses (%u with "
+		      "no example found), %u queries: %u not by the last "
+		      "rule, %u irregular, %u split, %u early, %u not\n",
+	    seen.sets, seen.refused, seen.unwitnessed, seen.queries,
+	    seen.before_last, seen.irregular, seen.split, seen.early,
+	    seen.late);
+}
+
+/* A test whose mail all goes one way would prove nothing. */
+static void
+check_seen(void)
+{
+	assert_true(seen.refused < seen.sets / 2);
+	assert_true(seen.before_last > seen.queries / 2);
+	assert_true(seen.irregular > seen.queries / 10);
+	assert_true(seen.split > seen.queries / 20);
+	assert_true(seen.early > seen.queries / 10);
+	assert_true(seen.late > seen.queries / 10);
+}
+
+static void
+test_fixed_seeds(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		try_sets(seed, 700, 12, 60);
+		check_seen();
+	}
+}
+
+static void
+test_random_seed(void **state)
+{
+	const char *given_seed = getenv("RULES_SEED");
+	uint64_t seed = given_seed != NULL ? strtoull(given_seed, NULL, 10)
+					   : (uint64_t)time(NULL);
 
 	(void)state;
-	for (int set = 0; set < 400; set++) {
-		struct model m = draw_model();
-		struct ruleset *rs = build(&m);
+	print_message("RULES_SEED=%llu\n", (unsigned long long)seed);
+	try_sets(seed, 700, 12, 60);
+}
 
-		for (int i = 0; i < 200; i++) {
-			char from[64] = "", to[64], rule[16];
-			struct rules_decision d;
-			unsigned naive;
+static void
+test_large_sets(void **state)
+{
+	(void)state;
+	try_sets(4, 6, 400, 500);
+}
 
-			if (draw(8) > 0)
-				draw_address(from, sizeof(from));
-			draw_address(to, sizeof(to));
-			naive = naive_rule(&m, from, to);
-			other += naive != m.nrule - 1;
-			sprintf(rule, "r%u", naive);
-			d = decide(rs, from, to);
-			if (strcmp(d.rule->name, rule) != 0)
-				fail_msg("set %d from '%s' to '%s': %s, naive "
-					 "says %s",
-				    set, from, to, d.rule->name, rule);
-		}
-		ruleset_unref(rs);
-	}
-	/* The test means something only if most mail is taken before the end.
-	 */
-	assert_true(other > 40000);
+/* What is read out of a pattern to sieve by must never lose a match. */
+static void
+test_many_patterns(void **state)
+{
+	(void)state;
+	pattern_percent = 80;
+	try_sets(5, 60, 120, 150);
+	pattern_percent = 0;
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_like_a_naive_walk),
+		cmocka_unit_test(test_fixed_seeds),
+		cmocka_unit_test(test_random_seed),
+		cmocka_unit_test(test_large_sets),
+		cmocka_unit_test(test_many_patterns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
