@@ -154,6 +154,21 @@ classify_plain(const struct outcome *o, struct verdict *v)
 		v->action = VERDICT_RETRY;
 }
 
+/* Our rules refuse it: whatever their text says, it is our word and says nothing of the address. */
+static const struct verdict rejected = { VERDICT_BOUNCE, "policyviolation", 0,
+	false, false };
+
+/* The source address is not (or no longer) one of this machine: nothing can leave by this path. */
+static const struct verdict unbound = { VERDICT_HOLD, "networkerror", 0, false,
+	false };
+
+static bool
+is_unbound(enum path_kind kind, const struct outcome *o)
+{
+	return kind == PATH_MTA && o->code == 0 && o->scope == SCOPE_PATH &&
+	    o->stage == STAGE_CONNECT;
+}
+
 void
 classify(enum path_kind kind, const char *group, const struct outcome *o,
     struct verdict *v)
@@ -161,7 +176,11 @@ classify(enum path_kind kind, const char *group, const struct outcome *o,
 	const struct verdict *known = NULL;
 
 	if (outcome_class(o) != 2) {
-		if (kind == PATH_SES)
+		if (kind == PATH_REJECT)
+			known = &rejected;
+		else if (is_unbound(kind, o))
+			known = &unbound;
+		else if (kind == PATH_SES)
 			known = ses_classify(o);
 		else if ((known = find(carriers,
 			      sizeof(carriers) / sizeof(carriers[0]), group,

@@ -57,7 +57,13 @@ struct config_pool {
 	size_t nsources;             /* at least 1 */
 };
 
-enum path_kind { PATH_MTA, PATH_SES, PATH_DISCARD };
+enum path_kind {
+	PATH_MTA,
+	PATH_SES,
+	PATH_DISCARD,
+	PATH_HOLD,   /* built in, as is the next: what a rule's `hold` and `reject` do, under a name */
+	PATH_REJECT, /* that routes, counters and listings can carry. No settings file defines them */
+};
 
 struct config_path {
 	char *name;
@@ -125,7 +131,7 @@ struct config {
 	size_t body_memory;          /* bytes of bodies kept in memory for waiting recipients */
 	uint64_t reserve;            /* bytes of disk to keep free */
 	int64_t event_keep;          /* ms */
-	uint64_t traffic_keep;       /* recipients of recent mail, for `oiwake rules diff`; 0: none */
+	unsigned traffic_keep;       /* recipients of recent mail, for `oiwake rules diff`; 0: none */
 	int64_t probe;               /* ms that a path closed by a fault rests before it is tried
 					again */
 	int64_t idle_session;        /* ms that an outgoing connection waits for more work */

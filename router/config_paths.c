@@ -10,7 +10,7 @@
 #include "mta/base/alloc.h"
 #include "mta/tls.h"
 #include "router/private_file.h"
-#include "rules/report.h"
+#include "rules/rules.h"
 
 #define SECRET_MAX 1024
 
@@ -108,6 +108,7 @@ default_pool(struct config *cfg)
 /* -- paths
  * -------------------------------------------------------------------------- */
 
+/* By enum path_kind; the kinds behind these are built in and no type. */
 static const char *const path_types[] = { "mta", "ses", "discard" };
 static const char *const mta_tls[] = { "opportunistic", "none" };
 static const char *const ses_tls[] = { "starttls", "implicit" };
@@ -302,6 +303,23 @@ path_mta(struct raw_config *raw, const struct raw_section *s,
 		    relay->value);
 }
 
+/* Three names have a meaning in rules, whatever settings say of them. */
+static void
+check_path_name(
+    struct raw_config *raw, const struct raw_section *s, enum path_kind kind)
+{
+	if (strcmp(s->title, RULES_PATH_HOLD) == 0 ||
+	    strcmp(s->title, RULES_PATH_REJECT) == 0)
+		config_problem(raw, s->at,
+		    "path '%s' is built in and cannot be defined", s->title);
+	else if (strcmp(s->title, RULES_PATH_DISCARD) == 0 &&
+		 kind != PATH_DISCARD)
+		config_problem(raw, s->at,
+		    "path 'discard' is of type %s, and can only be of type "
+		    "discard",
+		    path_types[kind]);
+}
+
 static void
 build_path(struct raw_config *raw, const struct raw_section *s,
     struct config *cfg, struct config_path *path, enum config_part part)
@@ -325,13 +343,14 @@ build_path(struct raw_config *raw, const struct raw_section *s,
 		else if (kind == PATH_MTA)
 			path_mta(raw, s, cfg, path, part);
 	}
+	check_path_name(raw, s, kind);
 	config_store(raw, s, path);
 	if (!path->ipv4 && !path->ipv6)
 		config_problem(raw, s->at,
 		    "path '%s' has neither ipv4 nor ipv6", s->title);
 }
 
-/* `mta` and `discard` are built in: a file need not name them. */
+/* These are built in: a file need not name the first two, and cannot name the others. */
 static void
 builtin_path(struct raw_config *raw, struct config *cfg, const char *name,
     enum path_kind kind, enum config_part part)
@@ -377,5 +396,7 @@ config_build_ways_out(
 			build_path(
 			    raw, &s[i], cfg, &cfg->paths[cfg->npaths++], part);
 	builtin_path(raw, cfg, "mta", PATH_MTA, part);
-	builtin_path(raw, cfg, "discard", PATH_DISCARD, part);
+	builtin_path(raw, cfg, RULES_PATH_DISCARD, PATH_DISCARD, part);
+	builtin_path(raw, cfg, RULES_PATH_HOLD, PATH_HOLD, part);
+	builtin_path(raw, cfg, RULES_PATH_REJECT, PATH_REJECT, part);
 }

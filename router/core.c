@@ -1,8 +1,8 @@
 /*
  * core.c - the core thread: what comes in from the other threads, and the turn of the loop.
  *
- * core_take routes a recipient and gives it to its lane; session_done takes a delivery back and
- * settles it; core_wake makes one round of queue, lanes and settler per turn of the loop.
+ * core_take (core_take.c) routes a recipient and gives it to its lane; session_done takes a delivery
+ * back and settles it; core_wake makes one round of queue, lanes and settler per turn of the loop.
  */
 #include "router/core_int.h"
 
@@ -13,7 +13,6 @@
 #include "router/config.h"
 #include "router/core_run.h"
 #include "router/io.h"
-#include "router/path.h"
 #include "router/route.h"
 
 #include <assert.h>
@@ -81,87 +80,6 @@ core_is_stopping(const struct core *c)
 
 /* -- recipients come in ------------------------------------------------------------------------------ */
 
-/* Bodies in memory are bounded: beyond that, one is read again when its turn comes. */
-static void
-keep_body(struct core *c, struct message *m)
-{
-	if (m->body != NULL &&
-	    (body_is_spooled(m->body) ||
-		body_bytes_in_memory() > c->config->body_memory))
-		body_unref(&m->body);
-}
-
-/* One whose last attempt ended "final dot sent, reply unread" stays on its path while that exists. */
-static void
-decide(struct core *c, struct recipient *r)
-{
-	struct route route;
-
-	route_decide(c->config, r->message, r, &route);
-	if (r->unread && strcmp(route.path, r->route.path) != 0 &&
-	    config_path_find(c->config, r->route.path) != NULL &&
-	    (r->route.source[0] == '\0' ||
-		config_source_find(c->config, r->route.source) != NULL))
-		return;
-	r->route = route;
-}
-
-static void
-move_shelf(struct core *c, struct recipient *r, unsigned shelf)
-{
-	if (shelf == r->shelf)
-		return;
-	queue_hold(c->queue, shelf);
-	queue_release(c->queue, r->shelf);
-	r->shelf = shelf;
-}
-
-/* A path without a dialogue: the recipient has arrived. */
-static void
-discard(struct core *c, struct recipient *r)
-{
-	struct outcome o;
-	struct verdict v;
-
-	outcome_set(&o, SCOPE_RECIPIENT, STAGE_NONE, false, "discarded");
-	o.code = 250;
-	classify(PATH_DISCARD, r->route.group, &o, &v);
-	settle_attempt(c->settler, r, NULL, &o, &v);
-}
-
-void
-core_take(struct core *c, struct recipient *r)
-{
-	const struct config_path *path;
-	struct outcome why;
-	struct verdict v;
-	unsigned shelf;
-
-	if (core_is_stopping(c)) {
-		settle_return(c->settler, r, r->due);
-		return;
-	}
-	decide(c, r);
-	path = config_path_find(c->config, r->route.path);
-	shelf = route_shelf(c->config, &r->route, r->message->from_domain);
-	if (shelf != r->shelf && !queue_has_room(c->queue, shelf)) {
-		/* It was planned otherwise and its new shelf is full: wait there. */
-		move_shelf(c, r, shelf);
-		settle_return(c->settler, r, r->due);
-		return;
-	}
-	move_shelf(c, r, shelf);
-	if (!path_carries(path->kind, r, &why)) {
-		classify(path->kind, r->route.group, &why, &v);
-		settle_attempt(c->settler, r, NULL, &why, &v);
-	} else if (path->kind == PATH_DISCARD) {
-		discard(c, r);
-	} else {
-		keep_body(c, r->message);
-		lanes_add(c->lanes, r, false);
-	}
-}
-
 static void
 on_accepted(struct task *t)
 {
@@ -216,6 +134,16 @@ goes_back(const struct delivery *d, const struct verdict *v)
 	    (v->reconnect && d->session->messages > 1);
 }
 
+/* When its turn comes again: at once where a new session or another path will do. */
+static int64_t
+back_at(const struct core *c, const struct recipient *r,
+    const struct verdict *v, int64_t now)
+{
+	return v->reconnect || core_may_fall_back(c, r)
+	    ? now
+	    : now + c->config->probe;
+}
+
 static void
 on_delivered(struct task *t)
 {
@@ -239,12 +167,12 @@ on_delivered(struct task *t)
 			worst = v;
 		}
 		if (goes_back(d, &v))
-			settle_return(c->settler, r,
-			    v.reconnect ? now : now + c->config->probe);
+			settle_return(c->settler, r, back_at(c, r, &v, now));
 		else
 			settle_attempt(c->settler, r, d, o, &v);
 	}
-	lane_delivered(d, why != NULL ? &worst : NULL, why);
+	if (lane_delivered(d, why != NULL ? &worst : NULL, why))
+		core_paths_changed(c);
 	core_wake(c);
 }
 
@@ -324,6 +252,7 @@ core_totals(struct core *c, struct core_totals *t)
 		.sending = lanes_sending(c->lanes),
 		.connections = lanes_sessions(c->lanes),
 		.intakes = c->intakes,
+		.pattern_limits = route_pattern_limits(),
 		.stopping = core_is_stopping(c),
 		.store_failed = c->store_failed,
 	};
@@ -370,6 +299,8 @@ core_start(struct core *c, struct io **ios, unsigned nios)
 	c->ios = ios;
 	c->nios = nios;
 	store_each_shelf(c->store, note_shelf, c->queue);
+	core_record_rules(c, "start");
+	core_look_at_held(c); /* the rules may have changed while nobody ran */
 	core_wake(c);
 }
 

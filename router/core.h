@@ -63,6 +63,7 @@ void core_each_lane(struct core *, void (*each)(void *arg, const struct lane_row
 
 struct core_totals {
 	uint64_t in_memory, sending, connections;
+	uint64_t pattern_limits; /* patterns of rules given up at a limit, since the start */
 	unsigned intakes; /* while stopping: threads that still have inbound sessions */
 	bool stopping, store_failed;
 };

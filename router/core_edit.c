@@ -1,5 +1,9 @@
 /*
  * core_edit.c - what an operator changes in a running core: the configuration, queued recipients.
+ *
+ * What the rules hold is in the store, due at a time that never comes (settle_held). After a reload
+ * all of it is made due, in slices; the queue leases it in batches as it has room, core_take decides
+ * anew, and what is still held goes back. So a million held costs no memory.
  */
 #include "router/core_int.h"
 
@@ -19,6 +23,92 @@ static void
 take_again(void *arg, struct recipient *r)
 {
 	core_take(arg, r);
+}
+
+/* A request that borrows the rules' texts: it holds on to their configuration. */
+struct record {
+	struct store_ruleset op;
+	struct core *core;
+	struct config *config;
+	char *who;
+};
+
+static void
+on_recorded(struct store_request *req)
+{
+	struct store_ruleset *op = container_of(req, struct store_ruleset, req);
+	struct record *r = container_of(op, struct record, op);
+
+	if (req->status != STORE_OK)
+		log_text(LOG_WARN, "reload",
+		    "rules %s are not in the history: %s", op->version,
+		    req->err.text);
+	r->core->edits--;
+	core_wake(r->core);
+	config_unref(&r->config);
+	free(r->who);
+	free(r);
+}
+
+static void
+record(struct core *c, const char *who)
+{
+	struct record *r = xcalloc(1, sizeof(*r));
+
+	r->core = c;
+	r->config = config_ref(c->config);
+	r->who = xstrdup(who);
+	r->op.req.reply_to = c->inbox;
+	r->op.req.done = on_recorded;
+	r->op.at = clock_wall();
+	r->op.who = r->who;
+	r->op.version = ruleset_version(r->config->rules);
+	r->op.n = ruleset_files(r->config->rules, &r->op.file);
+	c->edits++;
+	store_ruleset(c->store, &r->op);
+}
+
+/* A line for each; the lines that show its place, by their indent, are for the one who asked. */
+static void
+log_warnings(const char *text)
+{
+	while (text != NULL && *text != '\0') {
+		size_t len = strcspn(text, "\n");
+		if (len > 0 && *text != ' ' && *text != '\t')
+			log_text(LOG_WARN, "rules", "%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+void
+core_record_rules(struct core *c, const char *who)
+{
+	log_warnings(c->config->warnings);
+	record(c, who);
+}
+
+static void
+on_looked_at(void *arg, int64_t changed, const char *why)
+{
+	(void)arg;
+	(void)changed;
+	if (why != NULL)
+		log_text(LOG_WARN, "hold", "not all looked at again: %s", why);
+}
+
+void
+core_look_at_held(struct core *c)
+{
+	static const struct queue_filter held = {
+		.index = -1,
+		.to = "",
+		.domain = "",
+		.sender = "",
+		.path = RULES_PATH_HOLD,
+		.carrier = "",
+	};
+
+	core_queue_edit(c, &held, false, on_looked_at, c);
 }
 
 static void
@@ -80,9 +170,15 @@ core_reload(struct core *c, const char *who, struct str *report)
 	name_what_stays(c->config, config, report);
 	log_text(LOG_INFO, "reload", "rules %s are in force, %s",
 	    ruleset_version(config->rules), who);
+	if (config->warnings != NULL)
+		str_adds(report, config->warnings);
 	str_addf(report, "rules %s are in force\n",
 	    ruleset_version(config->rules));
+	/* Those that were held a moment ago have to be in the store before they are looked for. */
+	settle_flush(c->settler);
 	put_in_force(c, config);
+	core_record_rules(c, who);
+	core_look_at_held(c);
 	core_wake(c);
 	return 0;
 }
@@ -164,7 +260,8 @@ on_edited(struct store_request *req)
 		e->done(e->arg, e->changed + (int64_t)op->changed, NULL);
 	else
 		e->done(e->arg, -1, req->err.text);
-	queue_note_all(e->core->queue);
+	if (op->changed > 0)
+		queue_note_all(e->core->queue);
 	free((void *)(uintptr_t)op->filter.to);
 	free((void *)(uintptr_t)op->filter.domain);
 	free((void *)(uintptr_t)op->filter.sender);

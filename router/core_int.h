@@ -31,15 +31,26 @@ struct core {
 	struct event *tick;           /* 10 times a second */
 	struct event *work;           /* activated by core_wake: one round of queue and lanes */
 	unsigned intakes;             /* I/O threads that still have inbound sessions, while stopping */
-	unsigned edits;               /* operators' requests under way */
+	unsigned edits;               /* requests of core_edit.c to the store under way */
 	int64_t stop_by;              /* mono ms; 0: not stopping */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	bool store_failed;
 };
 
-/* A recipient has come into memory (it is held): route it, give it to its lane. */
+/* core_take.c: a recipient has come into memory: route it, give it to its lane. */
 void core_take(struct core *, struct recipient *);
+/* Its rule has a fallback path that is open and able to carry it. */
+bool core_may_fall_back(const struct core *, const struct recipient *);
+/* A path was closed or opened: what waits for it or could wait there instead is taken again. */
+void core_paths_changed(struct core *);
+
+/* core_edit.c: the rules of the configuration are in force because `who` did it: into the store's
+ * history, and what is odd about them into the log. */
+void core_record_rules(struct core *, const char *who);
+/* The rules may have changed: what they held is due, to be decided on anew. */
+void core_look_at_held(struct core *);
+
 /* Something has changed: a round of work at the end of this turn of the loop. */
 void core_wake(struct core *);
 bool core_is_stopping(const struct core *);

@@ -97,6 +97,71 @@ on_mail(void *arg, const struct smtp_mail *mail, struct smtp_reply *reply)
 	return true;
 }
 
+/* -- what the rules refuse ---------------------------------------------------------------------------- */
+
+static void
+log_rejected(const struct message *m, const struct recipient *r,
+    const struct route *route)
+{
+	struct logline l;
+
+	if (!log_start(&l, LOG_INFO, "rejected"))
+		return;
+	log_str(&l, "rule", route->rule);
+	log_str(&l, "ruleset", route->ruleset);
+	log_str(&l, "from", m->from);
+	log_str(&l, "to", r->address);
+	log_str(&l, "listener", m->listener);
+	log_str(&l, "client", m->client);
+	if (m->user[0] != '\0')
+		log_str(&l, "user", m->user);
+	if (m->message_id[0] != '\0')
+		log_str(&l, "message_id", m->message_id);
+	log_str(&l, "reply", route->reject);
+	log_end(&l);
+}
+
+/*
+ * Rules are those of the thread and not of the session, which may have been open for days: a reload
+ * holds for its next command.
+ */
+static const struct config *
+rules_of(const struct intake *in)
+{
+	return in->io->config;
+}
+
+static bool
+refused_by_envelope(struct intake *in, const struct recipient *r,
+    struct smtp_reply *reply)
+{
+	struct route route;
+
+	if (!route_rejects_early(rules_of(in), in->message, r, &route))
+		return false;
+	log_rejected(in->message, r, &route);
+	smtp_reply_set(reply, 550, "5.7.1", "%s", route.reject);
+	return true;
+}
+
+/* With the content known (plan): all of them are rejected, and so there is nothing to take on. */
+static bool
+refused_by_content(struct intake *in, struct smtp_reply *reply)
+{
+	const struct recipient *r;
+
+	TAILQ_FOREACH (r, &in->recipients, link)
+		if (r->route.reject == NULL)
+			return false;
+	TAILQ_FOREACH (r, &in->recipients, link)
+		log_rejected(in->message, r, &r->route);
+	r = TAILQ_FIRST(&in->recipients);
+	smtp_reply_set(reply, 550, "5.7.1", "%s", r->route.reject);
+	return true;
+}
+
+/* -- the transaction ---------------------------------------------------------------------------------- */
+
 static bool
 on_rcpt(void *arg, const struct smtp_rcpt *rcpt, struct smtp_reply *reply)
 {
@@ -122,6 +187,11 @@ on_rcpt(void *arg, const struct smtp_rcpt *rcpt, struct smtp_reply *reply)
 	r->notify = rcpt->notify;
 	r->irregular = rcpt->to.irregular;
 	r->utf8 = rcpt->to.utf8;
+	if (refused_by_envelope(in, r, reply)) {
+		in->message->nrcpt--;
+		recipient_free(&r);
+		return false;
+	}
 	TAILQ_INSERT_TAIL(&in->recipients, r, link);
 	return true;
 }
@@ -286,6 +356,8 @@ log_accepted(const struct intake *in)
 		log_str(&l, "user", m->user);
 	if (m->message_id[0] != '\0')
 		log_str(&l, "message_id", m->message_id);
+	if (m->tags[0] != '\0')
+		log_str(&l, "tags", m->tags);
 	log_ms(&l, "commit", clock_mono() - in->data_ended);
 	log_end(&l);
 }
@@ -340,6 +412,8 @@ finish_message(struct intake *in)
 	m->header_from = xstrdup(h->from_domain.data);
 	free(m->message_id);
 	m->message_id = xstrdup(h->message_id.data);
+	free(m->tags);
+	m->tags = xstrdup(h->tags.data);
 	m->size = body_size(in->body);
 }
 
@@ -351,15 +425,16 @@ static bool
 plan(struct intake *in)
 {
 	struct queue *queue = core_queue(in->io->core);
+	const struct config *config = rules_of(in);
 	struct recipient *r;
 	bool room = true;
 
 	TAILQ_FOREACH (r, &in->recipients, link) {
 		struct rules_shape shape;
-		route_decide(in->config, in->message, r, &r->route);
-		route_shape(in->config, &r->route, r->domain, &shape);
-		r->shelf = route_shelf(
-		    in->config, &r->route, in->message->from_domain);
+		route_decide(config, in->message, r, &r->route);
+		route_shape(config, &r->route, r->domain, &shape);
+		r->shelf =
+		    route_shelf(config, &r->route, in->message->from_domain);
 		r->due = in->message->received;
 		r->expires =
 		    in->message->received + (int64_t)shape.expiry * 1000;
@@ -369,30 +444,48 @@ plan(struct intake *in)
 }
 
 static void
-on_data_end(void *arg)
+refuse_message(struct intake *in, const struct smtp_reply *reply)
 {
-	struct intake *in = arg;
-	struct smtp_reply reply;
-	struct err e = ERR_INIT;
+	drop_transaction(in);
+	/* Last: the client's next command may be waiting behind the reply. */
+	smtp_session_reply(in->session, reply);
+}
 
-	in->data_ended = clock_mono();
-	if (!in->head_written && write_head(in, &e) != 0) {
-		refuse_write(&e, &reply);
-		smtp_session_reply(in->session, &reply);
-		drop_transaction(in);
-		return;
-	}
-	finish_message(in);
+static void
+enqueue(struct intake *in, bool leased)
+{
 	in->message->body = in->body; /* the store reads it there */
 	in->enqueue = (struct store_enqueue){
 		.req = { .reply_to = in->io->inbox, .done = on_stored },
 		.message = in->message,
-		.leased = plan(in),
+		.leased = leased,
 	};
 	TAILQ_INIT(&in->enqueue.recipients);
 	TAILQ_CONCAT(&in->enqueue.recipients, &in->recipients, link);
 	in->enqueueing = true;
 	store_enqueue(in->io->store, &in->enqueue);
+}
+
+static void
+on_data_end(void *arg)
+{
+	struct intake *in = arg;
+	struct smtp_reply reply;
+	struct err e = ERR_INIT;
+	bool room;
+
+	in->data_ended = clock_mono();
+	if (!in->head_written && write_head(in, &e) != 0) {
+		refuse_write(&e, &reply);
+		refuse_message(in, &reply);
+		return;
+	}
+	finish_message(in);
+	room = plan(in);
+	if (refused_by_content(in, &reply))
+		refuse_message(in, &reply);
+	else
+		enqueue(in, room);
 }
 
 static void

@@ -2,7 +2,8 @@
  * lane.c - who waits for one destination from one source.
  *
  * core.c puts recipients in, by destination and by sender; lane_session.c takes the next of them out
- * for a session, lane_pace.c says when, lane_sweep.c drops what has become old.
+ * for a session, lane_pace.c says when, lane_path.c whether the path is open, lane_sweep.c drops what
+ * has become old.
  */
 #include "router/lane_int.h"
 
@@ -41,20 +42,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	core_wake(l->lanes->core);
 }
 
-static struct path_state *
-path_state(struct lanes *ls, const char *name)
-{
-	struct path_state *p;
-
-	TAILQ_FOREACH (p, &ls->paths, link)
-		if (strcmp(p->name, name) == 0)
-			return p;
-	p = xcalloc(1, sizeof(*p));
-	p->name = xstrdup(name);
-	TAILQ_INSERT_TAIL(&ls->paths, p, link);
-	return p;
-}
-
 static struct lane *
 lane_new(struct lanes *ls, char *key, const struct recipient *r,
     const char *group)
@@ -67,7 +54,7 @@ lane_new(struct lanes *ls, char *key, const struct recipient *r,
 	l->carrier = r->route.carrier;
 	l->source = xstrdup(r->route.source);
 	l->group = xstrdup(group);
-	l->state = path_state(ls, l->path);
+	l->state = path_state_get(ls, l->path);
 	l->scale = 1;
 	l->by_domain = map_new();
 	TAILQ_INIT(&l->dests);
@@ -216,6 +203,7 @@ lanes_add(struct lanes *ls, struct recipient *r, bool first)
 		TAILQ_INSERT_TAIL(&s->waiting, r, link);
 	d->waiting++;
 	l->waiting++;
+	l->state->waiting++;
 	lane_make_runnable(l);
 }
 
@@ -225,6 +213,7 @@ dest_unlink(struct dest *d, struct sender *s, struct recipient *r)
 	TAILQ_REMOVE(&s->waiting, r, link);
 	d->waiting--;
 	d->lane->waiting--;
+	d->lane->state->waiting--;
 }
 
 static void

@@ -43,9 +43,17 @@ void lanes_end_rests(struct lanes *, const char *path);
 /* Closes all idle sessions; those with work leave after it. */
 void lanes_close_sessions(struct lanes *);
 
+/* A fault of the path itself has closed it, and nothing has gone through since. */
+bool lanes_path_closed(const struct lanes *, const char *path);
+/* It is closed, its rest is over, and nobody is there to try it: the next one should (lane_path.c). */
+bool lanes_wants_probe(const struct lanes *, const char *path);
+/* Its path is closed and its rule says `fallback hold`: meanwhile it does not expire, and nobody is
+ * told of a delay. */
+bool lanes_keep(const struct lanes *, const struct recipient *);
+
 /* From the courier, by the core: a delivery is back (its recipients are settled by the caller, who
- * says how the whole went), a session has gone. */
-void lane_delivered(struct delivery *, const struct verdict *worst, const struct outcome *why);
+ * says how the whole went), a session has gone. True when the path was closed or opened by it. */
+bool lane_delivered(struct delivery *, const struct verdict *worst, const struct outcome *why);
 void lane_session_closed(struct session *);
 
 void lanes_each(struct lanes *, void (*each)(void *arg, const struct lane_row *), void *arg);

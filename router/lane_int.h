@@ -1,6 +1,6 @@
 /*
  * lane_int.h - lanes' inside: who waits (lane.c), who carries (lane_session.c), when (lane_pace.c),
- * what has become old (lane_sweep.c).
+ * what has become old (lane_sweep.c), whether the path is open (lane_path.c).
  */
 #ifndef ROUTER_LANE_INT_H
 #define ROUTER_LANE_INT_H
@@ -43,6 +43,7 @@ TAILQ_HEAD(dest_list, dest);
 struct path_state {
 	TAILQ_ENTRY(path_state) link;
 	char *name;
+	unsigned waiting, sending;  /* recipients, of all its lanes */
 	unsigned sessions;
 	struct backoff hold;        /* a fault of the path itself */
 };
@@ -88,6 +89,11 @@ void dest_forget_sender(struct dest *, struct sender *); /* if nobody of it wait
 /* Moves those that `wanted` says from the destination to *out. */
 void lane_take_from(struct dest *, bool (*wanted)(void *arg, const struct recipient *), void *arg,
     struct recipient_list *out);
+
+/* lane_path.c */
+struct path_state *path_state_get(struct lanes *, const char *name);
+/* Its rule says `fallback hold`. */
+bool lane_waits_for_path(const struct recipient *);
 
 /* lane_session.c */
 void lane_close_session(struct session *); /* without delivery and in no list: once */

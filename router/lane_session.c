@@ -19,11 +19,14 @@
 
 /* -- deliveries -------------------------------------------------------------------------------------- */
 
-/* One never tried has its try first, however late, unless its lane has been trying for it. */
+/*
+ * One never tried has its try first, however late, unless its lane has been trying for it; and so has
+ * one that was to wait for its path for as long as that takes.
+ */
 static bool
 is_expired(const struct recipient *r, int64_t now)
 {
-	return r->attempts > 0 && r->expires <= now;
+	return r->attempts > 0 && r->expires <= now && !lane_waits_for_path(r);
 }
 
 /* Whose turn it is; those whose time is over are settled on the way. NULL: nobody waits. */
@@ -71,6 +74,15 @@ goes_along(const struct recipient *r, const struct recipient *first)
 	    route_equal(&r->route, &first->route);
 }
 
+/* Whether irregular local parts go out as they are: the rule's word, else the shape's. */
+static bool
+goes_raw(const struct lane *l, const struct route *route)
+{
+	if (route->local_part == LOCAL_PART_SHAPE)
+		return l->shape.raw;
+	return route->local_part == LOCAL_PART_RAW;
+}
+
 static void
 fill_delivery(struct delivery *d)
 {
@@ -104,7 +116,7 @@ take_delivery(struct session *session, struct sender *s)
 	if (first->message->body != NULL)
 		d->body = body_ref(first->message->body);
 	d->route = first->route;
-	d->raw = dest->lane->shape.raw;
+	d->raw = goes_raw(dest->lane, &d->route);
 	d->recipients = xcalloc(limit, sizeof(struct recipient *));
 	for (r = first; d->n < limit && goes_along(r, first);
 	     r = TAILQ_FIRST(&s->waiting)) {
@@ -205,6 +217,7 @@ dispatch(struct session *s, struct delivery *d, bool fresh)
 	s->messages++;
 	s->recipients += (unsigned)d->n;
 	l->sending += (unsigned)d->n;
+	l->state->sending += (unsigned)d->n;
 	l->lanes->sending += (unsigned)d->n;
 	lane_spend(l, (unsigned)d->n, s->started);
 	if (fresh)
@@ -444,46 +457,52 @@ push_back(struct session *s, const struct verdict *v, const struct outcome *why)
 	}
 }
 
-static void
+/* True when the path was closed or opened. */
+static bool
 judge(struct session *s, const struct verdict *v, const struct outcome *why)
 {
 	struct lane *l = s->lane;
+	bool opened;
 
 	if (v->slow)
 		lane_slow_down(l);
 	else if (v->action == VERDICT_SENT)
 		lane_speed_up(l);
 	if (v->reconnect)
-		return;
+		return false;
 	if (v->action == VERDICT_HOLD || v->pause > 0 ||
 	    (why->scope >= SCOPE_SESSION && v->action == VERDICT_RETRY)) {
 		push_back(s, v, why);
-		return;
+		return v->action == VERDICT_HOLD;
 	}
 	if (why->stage <= STAGE_DNS)
-		return; /* nobody was asked */
+		return false; /* nobody was asked */
 	/* The peer judged a message or a recipient: it is there and the path works. */
 	l->succeeded = clock_mono();
-	if (l->state->hold.failures > 0)
+	opened = l->state->hold.failures > 0;
+	if (opened)
 		log_text(LOG_INFO, "path_open", "path '%s' works again", l->path);
 	backoff_succeed(&l->backoff);
 	backoff_succeed(&s->dest->backoff);
 	backoff_succeed(&l->state->hold);
+	return opened;
 }
 
-void
+bool
 lane_delivered(
     struct delivery *d, const struct verdict *worst, const struct outcome *why)
 {
 	struct session *s = d->session;
 	struct lane *l = s->lane;
+	bool changed = false;
 
 	assert(s->delivery == d);
 	s->delivery = NULL;
 	l->sending -= (unsigned)d->n;
+	l->state->sending -= (unsigned)d->n;
 	l->lanes->sending -= (unsigned)d->n;
 	if (worst != NULL)
-		judge(s, worst, why);
+		changed = judge(s, worst, why);
 	/* One that is not usable is on its way out: `closed` follows. */
 	if (s->gone)
 		session_forget(s);
@@ -494,6 +513,7 @@ lane_delivered(
 		session_rest(s);
 	delivery_free(d);
 	lane_make_runnable(l);
+	return changed;
 }
 
 void

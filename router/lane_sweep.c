@@ -10,6 +10,7 @@
 #define SWEEP 1000 /* ms between two looks */
 
 struct look {
+	const struct lanes *lanes;
 	const struct settler *settler;
 	int64_t now; /* wall ms */
 };
@@ -17,7 +18,9 @@ struct look {
 static bool
 waited_too_long(void *arg, const struct recipient *r)
 {
-	return r->expires <= ((const struct look *)arg)->now;
+	const struct look *look = arg;
+
+	return r->expires <= look->now && !lanes_keep(look->lanes, r);
 }
 
 static bool
@@ -53,8 +56,9 @@ settle_waiting(struct dest *d, const struct backoff *b)
 {
 	struct recipient_list late = TAILQ_HEAD_INITIALIZER(late),
 			      expired = TAILQ_HEAD_INITIALIZER(expired);
-	struct settler *settler = d->lane->lanes->core->settler;
-	struct look look = { settler, clock_wall() };
+	struct lanes *ls = d->lane->lanes;
+	struct settler *settler = ls->core->settler;
+	struct look look = { ls, settler, clock_wall() };
 	struct recipient *r;
 
 	if (b->failures == 0)

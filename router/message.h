@@ -84,6 +84,7 @@ struct route {
 	const char *reject;               /* path "reject": what to say */
 	const char *fallback;             /* when the path is closed: a path, or "hold" */
 	enum { LOCAL_PART_SHAPE, LOCAL_PART_QUOTE, LOCAL_PART_RAW } local_part;
+	const char *instead;              /* `path` is the fallback: the closed path it stands in for */
 };
 
 /* The same string for equal text, for the life of the process. For names that configuration bounds

@@ -16,6 +16,8 @@ path_class(enum path_kind kind)
 	case PATH_SES:
 		return &path_ses;
 	case PATH_DISCARD:
+	case PATH_HOLD:
+	case PATH_REJECT:
 		return NULL;
 	}
 	return NULL;

@@ -34,7 +34,7 @@ struct path_class {
 	    struct str *head, struct err *e);
 };
 
-/* NULL for a path that opens no connection (discard). */
+/* NULL for a path that opens no connection (discard, hold, reject). */
 const struct path_class *path_class(enum path_kind);
 
 /*

@@ -9,8 +9,8 @@
 #include "router/header_filter.h"
 #include "router/session.h"
 
-/* Instructions to SES, never for others to see (facts/aws.md, section 10). */
-static const char *const drop[] = { "x-ses-" };
+/* Instructions to SES and to us, never for others to see (facts/aws.md, section 10). */
+static const char *const drop[] = { "x-ses-", "x-oiwake-" };
 
 static struct mx_lookup *
 mta_lookup(struct session *s, struct resolver *resolver,

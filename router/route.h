@@ -9,9 +9,26 @@
 
 struct config;
 
-/* Decides where a recipient goes now. Any thread. */
+/* Decides where a recipient goes now, by all that is known of its message. Any thread. */
 void route_decide(const struct config *, const struct message *, const struct recipient *,
     struct route *);
+
+/*
+ * At RCPT, with no content yet: whether the rules reject the recipient whatever the content will be.
+ * *out is the route then, and out->reject what to say: one line of printable ASCII. Any thread.
+ */
+bool route_rejects_early(const struct config *, const struct message *, const struct recipient *,
+    struct route *out);
+
+/*
+ * The recipient's route by its rule's fallback path instead of its own. False, with *out untouched,
+ * when its rule has none, when that path is not able to carry it, and for one that may have been
+ * delivered already ("final dot sent, reply unread").
+ */
+bool route_fallback(const struct config *, const struct recipient *, struct route *out);
+
+/* Patterns of rules given up at a limit, since the start of the process. Any thread. */
+uint64_t route_pattern_limits(void);
 
 /* The same place, the same key of counters. */
 bool route_equal(const struct route *, const struct route *);

@@ -46,7 +46,7 @@ struct delivery {
 	struct recipient **recipients;     /* core's; the courier reads their addresses */
 	struct smtp_client_rcpt *rcpt;     /* n; address formatted by the courier */
 	struct route route;                /* of all n; strings outlive it */
-	bool raw;                          /* shape: irregular local parts unquoted */
+	bool raw;                          /* rule or shape: irregular local parts unquoted */
 
 	struct store_begin begin;          /* permission for the final dot */
 	bool begun;                        /* courier: begin has been answered */

@@ -289,6 +289,7 @@ settle_is_delayed(
 	int64_t after = st->core->config->delay_notice;
 
 	return after > 0 && !r->delay_told &&
+	    !lanes_keep(st->core->lanes, r) &&
 	    now - r->message->received >= after &&
 	    dsn_is_wanted(DSN_DELAYED, r);
 }
@@ -309,7 +310,8 @@ settle_again(struct job *j)
 	remember_last(r, &j->outcome);
 	j->s.last = r->last;
 	j->s.unread = r->unread;
-	if (r->expires <= j->s.at) {
+	if (r->expires <= j->s.at &&
+	    !lanes_keep(j->settler->core->lanes, r)) {
 		settle_too_late(j);
 		return;
 	}
@@ -371,6 +373,24 @@ settle_return(struct settler *st, struct recipient *r, int64_t due)
 }
 
 void
+settle_held(struct settler *st, struct recipient *r)
+{
+	struct job *j = job_new(st, r, SETTLE_RETURN);
+	struct str why = STR_INIT;
+
+	str_addf(&why, "held by rule %s", r->route.rule);
+	/* Looked at again after each reload, and told of once. */
+	if (strcmp(why.data, r->last) != 0) {
+		j->event = "held";
+		recipient_set_last(r, why.data);
+	}
+	str_release(&why);
+	j->s.due = SETTLE_HELD_UNTIL;
+	j->s.last = r->last;
+	gather(j);
+}
+
+void
 settle_delayed(struct settler *st, struct recipient *r, const char *why)
 {
 	struct job *j = job_new(st, r, SETTLE_RETURN);
@@ -428,6 +448,8 @@ log_job(const struct job *j)
 	log_str(&l, "rule", r->route.rule);
 	log_str(&l, "ruleset", r->route.ruleset);
 	log_str(&l, "path", r->route.path);
+	if (r->route.instead != NULL)
+		log_str(&l, "fallback", r->route.instead);
 	if (r->route.carrier[0] != '\0')
 		log_str(&l, "carrier", r->route.carrier);
 	if (r->route.source[0] != '\0')

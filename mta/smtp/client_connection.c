@@ -120,6 +120,8 @@ name_target(struct smtp_client *c, const struct smtp_client_target *t)
 	c->peer = str_detach(&s);
 }
 
+static const char bind_source[] = "use the source address for";
+
 /* 0 while it is connecting; else an errno, and *did says at what. */
 static int
 dial(
@@ -134,7 +136,7 @@ dial(
 		return errno;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (c->bind_len > 0) {
-		*did = "use the source address for";
+		*did = bind_source;
 		/* The port is chosen by connect, which knows the destination: a
 		 * source can then have more connections than there are free
 		 * ports. */
@@ -161,8 +163,11 @@ is_reset(int error)
 static void
 target_failed(struct smtp_client *c, const char *did, int error)
 {
-	outcome_set(&c->why, SCOPE_LANE, STAGE_CONNECT, false,
-	    "cannot %s %s: %s", did, c->peer, strerror(error));
+	/* The source address is not on this machine: a fault of ours, whoever is called. */
+	bool unbound = did == bind_source && error == EADDRNOTAVAIL;
+
+	outcome_set(&c->why, unbound ? SCOPE_PATH : SCOPE_LANE, STAGE_CONNECT,
+	    false, "cannot %s %s: %s", did, c->peer, strerror(error));
 	c->why.reset = is_reset(error);
 }
 

@@ -2,7 +2,8 @@
  * path_ses.c - the way out through Amazon SES, SMTP transport (facts/aws.md, section 1).
  *
  * TLS with a verified certificate before AUTH, one recipient per transaction (the lane sees to
- * that), our DKIM signature and every other stripped: SES signs itself and refuses two.
+ * that), our DKIM signature and every other stripped: SES signs itself and refuses two. X-SES-* are
+ * the application's word to SES and stay; X-Oiwake-* are its word to us and go.
  */
 #include "router/path.h"
 
@@ -10,7 +11,8 @@
 #include "router/header_filter.h"
 #include "router/session.h"
 
-static const char *const drop[] = { "dkim-signature:", "return-path:" };
+static const char *const drop[] = { "dkim-signature:", "return-path:",
+	"x-oiwake-" };
 
 static const char *const chosen[] = { "x-ses-configuration-set:" };
 

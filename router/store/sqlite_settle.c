@@ -128,10 +128,9 @@ wait_again(struct sqlite_engine *eng, const struct settlement *s, enum sql how,
 	sqlite3_bind_int64(st, 3, s->due);
 	sqlite3_bind_int64(st, 4, s->shelf);
 	sqlite3_bind_int(st, 6, s->delay_told);
-	if (how == SQL_RETRY) {
+	bind_text(st, 7, s->last);
+	if (how == SQL_RETRY)
 		sqlite3_bind_int(st, 5, s->unread);
-		bind_text(st, 7, s->last);
-	}
 	return sqlite_run(&eng->q, st, "put a recipient back", e);
 }
 

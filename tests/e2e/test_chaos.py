@@ -37,6 +37,7 @@ route keitai to carrier * via mta pool keitai
 route default to any via mta
 """
 CARRIERS_BY_SES = """\
+route odd to any and local-part irregular via mta
 route own to domain ordinary.test second.test news.test via mta
 route default to any via ses
 """

@@ -186,7 +186,8 @@ def test_reload():
     ours.config.write_rules("route broken to nobody via nothing\n")
     done = ours.cli("reload", status=1)
     h.check("oiwake.rules:" in done.stderr, done.stderr)
-    ours.config.write_rules("route all to any via ses\n")
+    ours.config.write_rules("route odd to any and local-part irregular via mta\n"
+                            "route all to any via ses\n")
     ours.cli("reload")
     ours.cli("queue retry", "--all", status=None)
     h.equal(net.journal.wait_delivered("queued@example.com")[0]["host"], "ses", "host")

@@ -247,12 +247,17 @@ def test_never_a_notice_for_a_notice():
 
 def test_notices_do_not_go_by_ses():
     """SES refuses the null reverse-path, so a notice takes the mta path whatever the rules say"""
-    ours, net = up(routes="route own to domain ordinary.test via mta\nroute default to any via ses\n")
+    ours, net = up(routes="route own to domain ordinary.test via mta\n"
+                   "route odd to any and local-part irregular via mta\nroute default to any via ses\n")
     send(ours, "unknown@ordinary.test", sender="info@example.com", test_id="back")
     wait_notice(net, to="info@example.com")
     ours.wait_empty()
     h.equal(ours.total("bounced"), 1, "bounced")
     ours.stop()
+
+
+def rests(ours):
+    return len(ours.log.events("path_closed")) + len(ours.log.events("lane_rests"))
 
 
 def test_ses_throttling_and_535_hold():
@@ -262,6 +267,7 @@ def test_ses_throttling_and_535_hold():
                            ("paused", 1)):
         net.control(f"set ses mood {mood}")
         net.control("cut ses")
+        trouble = rests(ours)
         send(ours, f"{mood}@example.com", test_id=mood)
         if refusals:
             net.journal.wait_refused(f"{mood}@example.com", refusals)
@@ -271,6 +277,7 @@ def test_ses_throttling_and_535_hold():
                              f"a session that failed by {mood}")
         h.equal(ours.finals(f"{mood}@example.com"), [],
                 f"final lines under {mood}")
+        ours.log.wait(lambda _: rests(ours) > trouble, f"a rest because of {mood}")
         net.control("set ses mood normal")
         ours.cli("queue retry", "--path", "ses", status=None)
         net.journal.wait_delivered(f"{mood}@example.com", limit=3 * h.PATIENCE)

@@ -1,0 +1,229 @@
+/*
+ * core_take.c - a recipient has come into memory: where it goes.
+ *
+ * Three questions, each time anew: what do the rules say now (decide), is the path that they name
+ * closed and may another stand in for it (fall_back), and what does the path do with it: most wait in
+ * a lane, some are settled at once.
+ *
+ * Falling back. A rule with `fallback PATH` names the path to take while its own is closed (lane_path.c
+ * says what closed is, and who tries a closed path). When a path is closed or opened, all that wait in
+ * lanes and would go elsewhere now are taken again. When both are closed everybody waits for the rule's
+ * own, so nobody is passed to and fro. A fallback is for this once: whoever comes back into memory is
+ * decided on anew, and takes the rule's own path as soon as that is open.
+ */
+#include "router/core_int.h"
+
+#include "mta/base/clock.h"
+#include "router/body.h"
+#include "router/config.h"
+#include "router/path.h"
+#include "router/route.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* -- what the rules say ----------------------------------------------------------------------------- */
+
+/* A path of this configuration that sends mail somewhere. */
+static bool
+sends(const struct core *c, const char *path)
+{
+	const struct config_path *p = config_path_find(c->config, path);
+
+	return p != NULL && path_class(p->kind) != NULL;
+}
+
+/*
+ * One whose last attempt ended "final dot sent, reply unread" stays on its path while that exists: by
+ * another it might arrive twice. What sends nothing (hold, reject, discard) may still have it.
+ */
+static bool
+stays(const struct core *c, const struct recipient *r, const struct route *to)
+{
+	return r->unread && strcmp(to->path, r->route.path) != 0 &&
+	    sends(c, to->path) && sends(c, r->route.path) &&
+	    (r->route.source[0] == '\0' ||
+		config_source_find(c->config, r->route.source) != NULL);
+}
+
+/* Time does not count while a recipient is held: one that is let go has its try. */
+static void
+give_time(struct core *c, struct recipient *r)
+{
+	int64_t now = clock_wall();
+	struct rules_shape shape;
+
+	if (r->expires > now)
+		return;
+	route_shape(c->config, &r->route, r->domain, &shape);
+	r->expires = now + (int64_t)shape.expiry * 1000;
+}
+
+static void
+decide(struct core *c, struct recipient *r)
+{
+	bool held = strcmp(r->route.path, RULES_PATH_HOLD) == 0;
+	struct route route;
+
+	route_decide(c->config, r->message, r, &route);
+	if (stays(c, r, &route))
+		return;
+	r->route = route;
+	if (held)
+		give_time(c, r);
+}
+
+/* -- when the path is closed ------------------------------------------------------------------------- */
+
+static bool
+finds_fallback(
+    const struct core *c, const struct recipient *r, struct route *out)
+{
+	return route_fallback(c->config, r, out) &&
+	    !lanes_path_closed(c->lanes, out->path);
+}
+
+bool
+core_may_fall_back(const struct core *c, const struct recipient *r)
+{
+	struct route route;
+
+	return finds_fallback(c, r, &route);
+}
+
+static void
+fall_back(struct core *c, struct recipient *r)
+{
+	struct route route;
+
+	if (!lanes_path_closed(c->lanes, r->route.path) ||
+	    !finds_fallback(c, r, &route) ||
+	    lanes_wants_probe(c->lanes, r->route.path))
+		return;
+	r->route = route;
+}
+
+/* In a lane, and would not be put there now. */
+static bool
+is_misplaced(void *arg, const struct recipient *r)
+{
+	const struct core *c = arg;
+
+	return lanes_path_closed(c->lanes, r->route.path) &&
+	    (r->route.instead != NULL || core_may_fall_back(c, r));
+}
+
+static void
+take_again(void *arg, struct recipient *r)
+{
+	core_take(arg, r);
+}
+
+void
+core_paths_changed(struct core *c)
+{
+	lanes_take(c->lanes, is_misplaced, take_again, c);
+}
+
+/* -- and there ------------------------------------------------------------------------------------------ */
+
+/* Bodies in memory are bounded: beyond that, one is read again when its turn comes. */
+static void
+keep_body(struct core *c, struct message *m)
+{
+	if (m->body != NULL &&
+	    (body_is_spooled(m->body) ||
+		body_bytes_in_memory() > c->config->body_memory))
+		body_unref(&m->body);
+}
+
+static void
+move_shelf(struct core *c, struct recipient *r, unsigned shelf)
+{
+	if (shelf == r->shelf)
+		return;
+	queue_hold(c->queue, shelf);
+	queue_release(c->queue, r->shelf);
+	r->shelf = shelf;
+}
+
+/* Settled without a dialogue. */
+static void
+settle_at_once(struct core *c, struct recipient *r, enum path_kind kind,
+    const struct outcome *o)
+{
+	struct verdict v;
+
+	classify(kind, r->route.group, o, &v);
+	settle_attempt(c->settler, r, NULL, o, &v);
+}
+
+static void
+discard(struct core *c, struct recipient *r)
+{
+	struct outcome o;
+
+	outcome_set(&o, SCOPE_RECIPIENT, STAGE_NONE, false, "discarded");
+	o.code = 250;
+	settle_at_once(c, r, PATH_DISCARD, &o);
+}
+
+static void
+reject(struct core *c, struct recipient *r)
+{
+	struct outcome o;
+
+	outcome_set(&o, SCOPE_RECIPIENT, STAGE_NONE, true, "%s", r->route.reject);
+	o.code = 550;
+	strcpy(o.enhanced, "5.7.1");
+	settle_at_once(c, r, PATH_REJECT, &o);
+}
+
+static void
+arrive(struct core *c, struct recipient *r, enum path_kind kind)
+{
+	switch (kind) {
+	case PATH_MTA:
+	case PATH_SES:
+		keep_body(c, r->message);
+		lanes_add(c->lanes, r, false);
+		break;
+	case PATH_DISCARD:
+		discard(c, r);
+		break;
+	case PATH_HOLD:
+		settle_held(c->settler, r);
+		break;
+	case PATH_REJECT:
+		reject(c, r);
+		break;
+	}
+}
+
+void
+core_take(struct core *c, struct recipient *r)
+{
+	const struct config_path *path;
+	struct outcome why;
+	unsigned shelf;
+	bool room;
+
+	if (core_is_stopping(c)) {
+		settle_return(c->settler, r, r->due);
+		return;
+	}
+	decide(c, r);
+	fall_back(c, r);
+	path = config_path_find(c->config, r->route.path);
+	assert(path != NULL);
+	shelf = route_shelf(c->config, &r->route, r->message->from_domain);
+	room = shelf == r->shelf || queue_has_room(c->queue, shelf);
+	move_shelf(c, r, shelf);
+	if (!path_carries(path->kind, r, &why))
+		settle_at_once(c, r, path->kind, &why);
+	else if (!room && path_class(path->kind) != NULL)
+		/* It was planned otherwise and its new shelf is full: wait there. */
+		settle_return(c->settler, r, r->due);
+	else
+		arrive(c, r, path->kind);
+}
