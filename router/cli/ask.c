@@ -8,8 +8,10 @@
 #include "mta/base/alloc.h"
 #include "mta/base/str.h"
 #include "router/cli/cli.h"
+#include "rules/rules.h"
 
-#define ANSWER_MAX (64u << 20) /* bytes */
+/* A rule set at its largest, half of it line ends and quotes, in JSON. */
+#define ANSWER_MAX (2 * (size_t)RULES_TOTAL_MAX + (1u << 20))
 #define TIMEOUT_S  60L
 
 static size_t
@@ -81,9 +83,10 @@ judge(const struct str *answer, long status, char **refused)
 	return NULL;
 }
 
-json_t *
-cli_ask(
-    const struct cli_args *args, const char *path, json_t *body, char **refused)
+/* runs NULL: that no daemon runs is told like anything else. */
+static json_t *
+ask(const struct cli_args *args, const char *path, json_t *body, char **refused,
+    bool *runs)
 {
 	struct str answer = STR_INIT, report = STR_INIT;
 	char *socket_path = config_admin_socket(args->config, &report);
@@ -97,9 +100,11 @@ cli_ask(
 		cli_print_lines(stderr, report.data);
 	} else {
 		rc = transfer(socket_path, path, text, &answer, &status);
+		if (runs != NULL)
+			*runs = rc != CURLE_COULDNT_CONNECT;
 		if (rc == CURLE_OK)
 			reply = judge(&answer, status, refused);
-		else
+		else if (runs == NULL || *runs)
 			cli_fail("cannot reach the daemon at '%s': %s",
 			    socket_path,
 			    rc == CURLE_COULDNT_CONNECT
@@ -111,4 +116,18 @@ cli_ask(
 	str_release(&answer);
 	str_release(&report);
 	return reply;
+}
+
+json_t *
+cli_ask(
+    const struct cli_args *args, const char *path, json_t *body, char **refused)
+{
+	return ask(args, path, body, refused, NULL);
+}
+
+json_t *
+cli_ask_if_running(const struct cli_args *args, const char *path, bool *runs)
+{
+	*runs = true;
+	return ask(args, path, NULL, NULL, runs);
 }

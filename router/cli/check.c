@@ -24,9 +24,13 @@ report_good(const struct cli_args *args, const struct config *cfg)
 	const struct rule *const *rules;
 	size_t n = ruleset_rules(cfg->rules, &rules);
 
+	if (!args->json && cfg->warnings != NULL)
+		cli_print_lines(stderr, cfg->warnings);
 	if (args->json)
-		cli_print_json(json_pack("{s:b, s:I, s:s}", "ok", 1, "rules",
-		    (json_int_t)n, "version", ruleset_version(cfg->rules)));
+		cli_print_json(
+		    json_pack("{s:b, s:I, s:s, s:s}", "ok", 1, "rules",
+			(json_int_t)n, "version", ruleset_version(cfg->rules),
+			"warnings", cfg->warnings ? cfg->warnings : ""));
 	else
 		printf("ok: %zu rule%s, version %s\n", n, n == 1 ? "" : "s",
 		    ruleset_version(cfg->rules));

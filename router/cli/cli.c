@@ -4,6 +4,7 @@
 #include "router/cli/cli.h"
 #include "router/version.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_explain,
 	&cli_stats,
 	&cli_queue,
+	&cli_rules,
 	&cli_user,
 	&cli_reload,
 	&cli_version,
@@ -115,6 +117,37 @@ long_options(struct option *longs, const struct cli_command *cmd)
 	return n;
 }
 
+/* Notes a long option; returns its value. */
+static const char *
+take(struct cli_args *args, int index, const char *value)
+{
+	args->given[args->ngiven].option = index - COMMON_MAX;
+	args->given[args->ngiven].value = value ? value : "";
+	return args->given[args->ngiven++].value;
+}
+
+const char *
+cli_given(const struct cli_args *args, int option, size_t *at)
+{
+	while (*at < args->ngiven)
+		if (args->given[(*at)++].option == option)
+			return args->given[*at - 1].value;
+	return NULL;
+}
+
+int
+cli_number(const char *text, int64_t least, int64_t most, int64_t *n)
+{
+	char *end = NULL;
+
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 ||
+	    *n < least || *n > most)
+		return -1;
+	return 0;
+}
+
 int
 cli_parse(
     const struct cli_command *cmd, struct cli_args *args, int argc, char **argv)
@@ -132,8 +165,10 @@ cli_parse(
 			value[COMMON_CONFIG] = optarg;
 		else if (c == 'h')
 			value[COMMON_HELP] = "";
+		else if (c == 0 && args->ngiven < CLI_GIVEN_MAX)
+			value[index] = take(args, index, optarg);
 		else if (c == 0)
-			value[index] = optarg ? optarg : "";
+			return cli_usage(cmd, "too many options");
 		else
 			return cli_usage(cmd, "%s: %s",
 			    c == ':' ? "value missing" : "unknown option",

@@ -11,12 +11,14 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "router/config.h"
 
 #define CLI_CONFIG_DEFAULT "/etc/oiwake/oiwake.conf"
 #define CLI_OPTIONS_MAX    10
+#define CLI_GIVEN_MAX      64 /* options in one call */
 
 enum { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
 
@@ -34,8 +36,8 @@ struct cli_command {
 	const struct cli_option *options; /* besides the common ones; NULL: none */
 };
 
-extern const struct cli_command cli_check, cli_explain, cli_stats, cli_queue, cli_user, cli_reload,
-    cli_version, cli_help;
+extern const struct cli_command cli_check, cli_explain, cli_stats, cli_queue, cli_rules, cli_user,
+    cli_reload, cli_version, cli_help;
 extern const struct cli_command *const cli_commands[]; /* all, ended by NULL */
 int cmd_serve(const struct cli_command *, int argc, char **argv);
 
@@ -43,12 +45,21 @@ struct cli_args {
 	const char *config;
 	bool json;
 	const char *value[CLI_OPTIONS_MAX]; /* by the index of the option; "" for a flag; NULL */
+	struct {
+		int option;
+		const char *value;
+	} given[CLI_GIVEN_MAX]; /* all of them in their order: see cli_given */
+	size_t ngiven;
 	int argc; /* what is no option */
 	char **argv;
 };
 
 /* -1: go on. Else the exit status: help was shown, or the usage is wrong and was told. */
 int cli_parse(const struct cli_command *, struct cli_args *, int argc, char **argv);
+/* For an option that may stand more than once: its next value, NULL after the last; *at is 0 at first. */
+const char *cli_given(const struct cli_args *, int option, size_t *at);
+/* A whole number from `least` to `most`, in digits alone: 0, or -1. */
+int cli_number(const char *text, int64_t least, int64_t most, int64_t *);
 /* Tells what is wrong and how it goes; returns CLI_USAGE. */
 int cli_usage(const struct cli_command *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -82,6 +93,8 @@ void cli_table_print(struct cli_table **, FILE *);        /* and frees */
  * gets the daemon's own words instead (to be freed).
  */
 json_t *cli_ask(const struct cli_args *, const char *path, json_t *body, char **refused);
+/* The same for a GET that can do without a daemon: when none runs, nothing is told and *runs is false. */
+json_t *cli_ask_if_running(const struct cli_args *, const char *path, bool *runs);
 /* Appends name=value, encoded, with '?' or '&' before it. */
 struct str;
 void cli_query_add(struct str *url, const char *name, const char *value);

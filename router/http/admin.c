@@ -2,8 +2,9 @@
  * admin.c - the admin API: its socket, its requests and their answers.
  *
  * evhttp speaks HTTP in the core's event base. What each address means is in
- * admin_queue.c and admin_stats.c; what must be read from the store is read in
- * the store's thread, and the answer is sent from here when it comes back.
+ * admin_queue.c, admin_reload.c, admin_rules.c, admin_stats.c and
+ * admin_traffic.c; what must be read from the store is read in the store's
+ * thread, and the answer is sent from here when it comes back.
  */
 #include "router/http/admin.h"
 
@@ -36,6 +37,12 @@ struct admin {
 	struct stat made; /* of our socket, not to remove another's */
 	LIST_HEAD(admin_requests, admin_request) requests;
 	unsigned queries;
+	struct admin_large *large;
+};
+
+/* Outlives the server: a closed connection lets go of its bytes later. */
+struct admin_large {
+	unsigned refs; /* the server's, and one per answer */
 };
 
 static const struct admin_route routes[] = {
@@ -46,6 +53,9 @@ static const struct admin_route routes[] = {
 	{ "/v1/queue/delete", false, EVHTTP_REQ_POST, admin_queue_delete },
 	{ "/v1/queue/", true, EVHTTP_REQ_GET, admin_queue_show },
 	{ "/v1/reload", false, EVHTTP_REQ_POST, admin_reload },
+	{ "/v1/rules", false, EVHTTP_REQ_GET, admin_rules_history },
+	{ "/v1/rules/", true, EVHTTP_REQ_GET, admin_rules_show },
+	{ "/v1/traffic", false, EVHTTP_REQ_GET, admin_traffic },
 };
 
 /* -- answers
@@ -74,6 +84,13 @@ status_text(int status)
 }
 
 static void
+large_unref(struct admin_large *large)
+{
+	if (large != NULL && --large->refs == 0)
+		free(large);
+}
+
+static void
 request_free(struct admin_request *r)
 {
 	if (r->http != NULL)
@@ -87,6 +104,9 @@ request_free(struct admin_request *r)
 	json_decref(r->events);
 	stats_free(&r->stats);
 	config_unref(&r->config);
+	if (r->out != NULL)
+		evbuffer_free(r->out);
+	large_unref(r->large);
 	free(r->text);
 	free(r);
 }
@@ -108,6 +128,36 @@ admin_reply_text(struct admin_request *r, int status, const char *text)
 	request_free(r);
 	if (http != NULL)
 		evhttp_send_reply(http, status, status_text(status), NULL);
+}
+
+static void
+on_large_sent(const void *data, size_t len, void *arg)
+{
+	(void)data;
+	(void)len;
+	large_unref(arg);
+}
+
+/* The last byte of a large answer says when all of it has been let go of. */
+void
+admin_reply_out(struct admin_request *r)
+{
+	static const char end[] = "\n";
+	struct evhttp_request *http = r->http;
+	struct evbuffer *out;
+
+	if (http != NULL) {
+		evhttp_add_header(evhttp_request_get_output_headers(http),
+		    "Content-Type", "application/json");
+		out = evhttp_request_get_output_buffer(http);
+		evbuffer_add_buffer(out, r->out);
+		if (evbuffer_add_reference(
+			out, end, 1, on_large_sent, r->large) == 0)
+			r->large = NULL;
+	}
+	request_free(r);
+	if (http != NULL)
+		evhttp_send_reply(http, 200, status_text(200), NULL);
 }
 
 void
@@ -215,6 +265,39 @@ admin_query(struct admin_request *r,
 	store_query(core_store(r->core), &r->query);
 }
 
+void
+admin_query_large(struct admin_request *r,
+    void (*run)(struct store_query *, struct store_reader *),
+    void (*read)(struct admin_request *))
+{
+	struct admin_large *large = r->admin->large;
+
+	if (large->refs > ADMIN_LARGE_MAX) {
+		admin_error(r, 503, "too many rule sets are asked for at once");
+		return;
+	}
+	large->refs++;
+	r->large = large;
+	if ((r->out = evbuffer_new()) == NULL)
+		abort(); /* out of memory */
+	admin_query(r, run, read);
+}
+
+static int
+add_out(const char *data, size_t len, void *arg)
+{
+	return evbuffer_add(arg, data, len);
+}
+
+void
+admin_out_json(struct admin_request *r, const char *before, json_t *value)
+{
+	if (evbuffer_add(r->out, before, strlen(before)) != 0 ||
+	    json_dump_callback(value, add_out, r->out, JSON_COMPACT) != 0)
+		abort(); /* out of memory */
+	json_decref(value);
+}
+
 /* -- requests
  * ---------------------------------------------------------------------- */
 
@@ -222,6 +305,19 @@ const char *
 admin_arg(struct admin_request *r, const char *name)
 {
 	return evhttp_find_header(&r->args, name);
+}
+
+int
+admin_number(const char *text, int64_t least, int64_t most, int64_t *n)
+{
+	char *end = NULL;
+
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 ||
+	    *n < least || *n > most)
+		return -1;
+	return 0;
 }
 
 static void
@@ -304,8 +400,8 @@ on_request(struct evhttp_request *http, void *arg)
 		route->handle(r);
 }
 
-/* -- status and reload
- * --------------------------------------------------------------- */
+/* -- status
+ * ------------------------------------------------------------------------- */
 
 static void
 add_lane(void *arg, const struct lane_row *lane)
@@ -355,6 +451,8 @@ status_done(struct admin_request *r)
 	    reply, "sending", json_integer((json_int_t)totals.sending));
 	json_object_set_new(
 	    reply, "connections", json_integer((json_int_t)totals.connections));
+	json_object_set_new(reply, "pattern_limits",
+	    json_integer((json_int_t)totals.pattern_limits));
 	json_object_set_new(reply, "stopping", json_boolean(totals.stopping));
 	json_object_set_new(
 	    reply, "store_failed", json_boolean(totals.store_failed));
@@ -366,18 +464,6 @@ void
 admin_status(struct admin_request *r)
 {
 	admin_query(r, status_run, status_done);
-}
-
-void
-admin_reload(struct admin_request *r)
-{
-	struct str report = STR_INIT;
-	bool good = core_reload(r->core, "admin API", &report) == 0;
-	json_t *reply = json_object();
-
-	admin_put(reply, good ? "report" : "error", report.data);
-	str_release(&report);
-	admin_reply(r, good ? 200 : 409, reply);
 }
 
 /* -- the socket
@@ -463,6 +549,8 @@ admin_new(struct event_base *base, struct core *core, const char *socket_path,
 	admin = xcalloc(1, sizeof(*admin));
 	admin->core = core;
 	admin->socket_path = xstrdup(socket_path);
+	admin->large = xcalloc(1, sizeof(*admin->large));
+	admin->large->refs = 1;
 	LIST_INIT(&admin->requests);
 	if (lstat(socket_path, &admin->made) != 0)
 		memset(&admin->made, 0, sizeof(admin->made));
@@ -497,6 +585,7 @@ admin_free(struct admin **p)
 	if (lstat(admin->socket_path, &st) == 0 &&
 	    st.st_ino == admin->made.st_ino && st.st_dev == admin->made.st_dev)
 		unlink(admin->socket_path);
+	large_unref(admin->large);
 	free(admin->socket_path);
 	free(admin);
 }

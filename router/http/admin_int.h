@@ -7,10 +7,12 @@
 #ifndef ROUTER_HTTP_ADMIN_INT_H
 #define ROUTER_HTTP_ADMIN_INT_H
 
+#include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <jansson.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "router/core.h"
 #include "router/http/admin.h"
@@ -19,7 +21,11 @@
 #define ADMIN_LIMIT_DEFAULT 100
 #define ADMIN_LIMIT_MAX     10000
 
+/* Answers of whole rule sets, of up to 64 MB, made or not yet read by their clients at once. */
+#define ADMIN_LARGE_MAX 2
+
 struct config;
+struct admin_large;
 
 struct admin_request {
 	LIST_ENTRY(admin_request) link; /* in admin->requests */
@@ -39,6 +45,11 @@ struct admin_request {
 	json_t *rows, *events;
 	char *text; /* an answer made in the store's reading thread */
 	uint64_t count;
+	struct evbuffer *out; /* the same for a large one, which is not copied again */
+	struct admin_large *large; /* NULL: not counted among those */
+	int64_t number, since, after;
+	size_t limit;
+	uid_t uid;
 };
 
 struct admin_route {
@@ -55,10 +66,15 @@ void admin_queue_show(struct admin_request *);
 void admin_queue_retry(struct admin_request *);
 void admin_queue_delete(struct admin_request *);
 void admin_reload(struct admin_request *);
+void admin_rules_history(struct admin_request *);
+void admin_rules_show(struct admin_request *);
+void admin_traffic(struct admin_request *);
 
 /* Each answers and ends the request. `reply` is taken over. */
 void admin_reply(struct admin_request *, int status, json_t *reply);
 void admin_reply_text(struct admin_request *, int status, const char *text);
+/* Answers 200 with what is in `out`. */
+void admin_reply_out(struct admin_request *);
 void admin_error(struct admin_request *, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -70,6 +86,17 @@ void admin_query(struct admin_request *, void (*run)(struct store_query *, struc
 struct admin_request *admin_of_query(struct store_query *);
 
 const char *admin_arg(struct admin_request *, const char *name); /* NULL: not given */
+
+/* As admin_query for an answer that may be large; refused with 503 while others are on their way. */
+void admin_query_large(struct admin_request *,
+    void (*run)(struct store_query *, struct store_reader *),
+    void (*read)(struct admin_request *));
+
+/* A whole number from `least` to `most`, in digits alone. */
+int admin_number(const char *text, int64_t least, int64_t most, int64_t *);
+
+/* Adds the object to the answer in `out`, after `before`; taken over. */
+void admin_out_json(struct admin_request *, const char *before, json_t *);
 
 /* Sets text that need not be UTF-8: what is not becomes '?'. NULL is "". */
 void admin_put(json_t *object, const char *key, const char *text);

@@ -153,15 +153,11 @@ parse_id(const char *text, struct queue_filter *filter)
 static int
 parse_limit(const char *text, size_t *limit)
 {
-	char *end = NULL;
-	unsigned long n;
+	int64_t n;
 
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 ||
-	    n == 0 || n > ADMIN_LIMIT_MAX)
+	if (admin_number(text, 1, ADMIN_LIMIT_MAX, &n) != 0)
 		return -1;
-	*limit = n;
+	*limit = (size_t)n;
 	return 0;
 }
 

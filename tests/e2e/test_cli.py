@@ -12,8 +12,8 @@ import sqlite3
 import harness as h
 from oiwake import PASSWORD, ROUTES, USER, Config, Oiwake, Sandbox
 
-EXPLAIN_KEYS = ["address", "carrier", "fallback", "file", "group", "line", "notes", "path", "pool",
-                "rule"]
+EXPLAIN_KEYS = ["action", "address", "carrier", "fallback", "file", "group", "line", "near", "notes",
+                "path", "pool", "rule"]
 STATS_KEYS = {"accepted", "sent", "delivered", "bounced", "filtered", "deferred", "expired",
               "complained", "suppressed", "queued", "delivery_rate", "low", "high"}
 
@@ -27,11 +27,22 @@ def test_usage():
     """Wrong usage is status 2 with a line that helps; help is status 0"""
     ours = plain()
     for words in (["what"], ["explain"], ["stats", "--nothing"], ["queue"], ["queue", "show"],
-                  ["user", "add"], ["check", "too", "many"], []):
+                  ["user", "add"], ["check", "too", "many"], [], ["rules"], ["rules", "show"],
+                  ["rules", "show", "x"], ["rules", "rollback", "0"], ["rules", "rollback", "1", "2"],
+                  ["rules", "history", "x"], ["rules", "history", "--limit", "0"],
+                  ["rules", "diff"], ["rules", "diff", "x", "--since", "soon"],
+                  ["rules", "diff", "x", "--since", "1h", "--against", "y"],
+                  ["rules", "diff", "x", "--write"], ["rules", "fmt"],
+                  ["rules", "fmt", "--write", "-"], ["rules", "fmt", "--write", "--check", "x"],
+                  ["explain", "--tag", "x", "a@b.test"], ["explain", "--tag", "a=b,c", "a@b.test"],
+                  ["explain", "--size", "big", "a@b.test"],
+                  ["explain", "--size", "99999999999GB", "a@b.test"],
+                  ["explain", *["--tag", "a=b"] * 65, "a@b.test"]):
         done = h.run([h.OIWAKE, *words], status=None, env={"OIWAKE_CONF": ours.config.path})
         h.equal(done.returncode, 2, f"status of oiwake {' '.join(words)}")
         h.check(done.stderr.strip(), f"oiwake {' '.join(words)} says nothing")
-    for words in (["help"], ["check", "--help"], ["queue", "--help"]):
+    for words in (["help"], ["check", "--help"], ["queue", "--help"],
+                  ["rules", "--help"], ["help", "rules"]):
         h.check(h.run([h.OIWAKE, *words]).stdout.strip(), f"oiwake {' '.join(words)} says nothing")
 
 

@@ -12,6 +12,7 @@
 #include <event2/thread.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@
 #include "router/config.h"
 #include "router/core.h"
 #include "router/http/admin.h"
+#include "router/http/admin_int.h"
+#include "rules/rules.h"
 
 static char folder[] = "/tmp/oiwake-admin-XXXXXX";
 #define SOCKET "sock"
@@ -40,6 +43,8 @@ struct core {
 	struct store_query *held; /* a query that is not answered yet */
 	bool hold, broken_settings;
 	char edited[128];
+	char *who; /* reloaded last */
+	bool big;  /* the kept sets are as large as can be */
 };
 
 static struct core core;
@@ -66,6 +71,8 @@ int
 core_reload(struct core *c, const char *who, struct str *report)
 {
 	assert_non_null(who);
+	free(c->who);
+	c->who = xstrdup(who);
 	str_adds(report,
 	    c->broken_settings ? "t.conf:1: it is wrong\n" : "2 rules\n");
 	return c->broken_settings ? -1 : 0;
@@ -217,6 +224,97 @@ store_read_events(struct store_reader *reader, int64_t message, int64_t after,
 	return 0;
 }
 
+/* Two kept sets; the newer one is in force. */
+size_t
+store_read_rulesets(struct store_reader *reader, int64_t number, size_t limit,
+    void (*each)(void *arg, const struct ruleset_row *), void *arg)
+{
+	size_t n = 0;
+
+	(void)reader;
+	for (int64_t i = 2; i >= 1 && n < limit; i--) {
+		struct ruleset_row row = { .number = i,
+			.at = i * 1000,
+			.version = i == 2 ? ruleset_version(core.config->rules)
+					  : "0123456789ab",
+			.who = "root by reload\xff",
+			.files = 2,
+			.bytes = 20 };
+
+		if (number != 0 && number != i)
+			continue;
+		each(arg, &row);
+		n++;
+	}
+	return n;
+}
+
+#define BIG (RULES_FILE_MAX)
+
+size_t
+store_read_ruleset_files(struct store_reader *reader, int64_t number,
+    void (*each)(void *arg, const struct rules_file *), void *arg)
+{
+	static const char first[] = "include \"b.rules\"\n# \xe8\xbf\xbd\n";
+	static const char second[] = "# not UTF-8: \xff\n";
+	struct rules_file file = { "a.rules", first, sizeof(first) - 1 };
+	char *lines;
+
+	(void)reader;
+	if (number < 1 || number > 2)
+		return 0;
+	if (core.big) {
+		lines = xmalloc(BIG + 1);
+		memset(lines, '\n', BIG);
+		lines[BIG] = '\0';
+		file = (struct rules_file){ "a.rules", lines, BIG };
+		for (int i = 0; i < 4; i++)
+			each(arg, &file);
+		free(lines);
+		return 4;
+	}
+	each(arg, &file);
+	file = (struct rules_file){ "b.rules", second, sizeof(second) - 1 };
+	each(arg, &file);
+	return 2;
+}
+
+/* 100,000 rows of three recipients, two of them irregular, a second apart. */
+#define ROWS 100000
+
+size_t
+store_read_traffic(struct store_reader *reader, int64_t since, int64_t after,
+    size_t limit, void (*each)(void *arg, const struct traffic_row *),
+    void *arg)
+{
+	int64_t i = after / 3;
+	char address[512];
+	size_t n = 0;
+
+	(void)reader;
+	if (i < (since + 999) / 1000 - 1)
+		i = (since + 999) / 1000 - 1;
+	for (; i < ROWS && n < limit; i++, n++) {
+		struct traffic_row row = { .seq = 3 * (i + 1),
+			.at = 1000 * (i + 1),
+			.from = "info@news.test",
+			.header_from = "news.test",
+			.user = "app",
+			.listener = "relay",
+			.tags = "kind=\xff",
+			.size = 300,
+			.address = address };
+
+		for (int to = 0; to < 3; to++) {
+			snprintf(address, sizeof(address), "u%d..%d@%0250d.jp",
+			    (int)i, to, 0);
+			row.irregular = to > 0;
+			each(arg, &row);
+		}
+	}
+	return n;
+}
+
 /* -- a client, in a thread of its own
  * -------------------------------------------------- */
 
@@ -320,6 +418,8 @@ text(const json_t *object, const char *key)
  * -----------------------------------------------------------------------------
  */
 
+#define RUNNING "# \"all\"\nroute all any discard\n"
+
 static int
 set_up(void **state)
 {
@@ -332,11 +432,15 @@ set_up(void **state)
 	if (mkdtemp(folder) == NULL || chdir(folder) != 0)
 		return -1;
 	fp = fopen("t.conf", "w");
-	fputs("hostname = a.jp\nlistener r { type = relay\n"
+	fputs("hostname = a.jp\nrules = t.rules\nlistener r { type = relay\n"
 	      "address = \"127.0.0.1:0\" networks = { 127.0.0.0/8 } }\n",
 	    fp);
 	fclose(fp);
-	core.config = config_load_part("t.conf", CONFIG_SETTINGS, &report);
+	fp = fopen("t.rules", "w");
+	fputs(RUNNING, fp);
+	fclose(fp);
+	core.config = config_load_part("t.conf", CONFIG_RULES, &report);
+	fputs(report.data, stderr);
 	str_release(&report);
 	core.base = event_base_new();
 	core.inbox = inbox_new(core.base);
@@ -357,6 +461,7 @@ tear_down(void **state)
 {
 	(void)state;
 	config_unref(&core.config);
+	free(core.who);
 	inbox_free(&core.inbox);
 	event_base_free(core.base);
 	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -367,7 +472,7 @@ serve(void **state)
 {
 	struct err e = ERR_INIT;
 
-	core.hold = core.broken_settings = false;
+	core.hold = core.broken_settings = core.big = false;
 	*state = admin_new(core.base, &core, SOCKET, &e);
 	return *state ? 0 : -1;
 }
@@ -447,6 +552,205 @@ edits_and_reload(void **state)
 }
 
 static void
+rules(void **state)
+{
+	json_t *a, *b, *files;
+
+	(void)state;
+	a = http(200, "GET", "/v1/rules", "");
+	assert_string_equal(
+	    text(a, "running"), ruleset_version(core.config->rules));
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 2);
+	b = json_array_get(json_object_get(a, "rows"), 0);
+	assert_int_equal(json_integer_value(json_object_get(b, "number")), 2);
+	assert_true(json_is_true(json_object_get(b, "running")));
+	assert_string_equal(text(b, "who"), "root by reload?");
+	assert_string_equal(text(b, "at"), "1970-01-01T00:00:02.000Z");
+	b = json_array_get(json_object_get(a, "rows"), 1);
+	assert_true(json_is_false(json_object_get(b, "running")));
+	json_decref(a);
+	a = http(200, "GET", "/v1/rules?limit=1", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/rules/1", "");
+	assert_string_equal(
+	    text(json_object_get(a, "set"), "version"), "0123456789ab");
+	files = json_object_get(a, "files");
+	assert_int_equal(json_array_size(files), 2);
+	assert_string_equal(text(json_array_get(files, 0), "name"), "a.rules");
+	assert_string_equal(text(json_array_get(files, 0), "text"),
+	    "include \"b.rules\"\n# \xe8\xbf\xbd\n");
+	assert_string_equal(
+	    text(json_array_get(files, 1), "text"), "# not UTF-8: ?\n");
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/rules/running", "");
+	files = json_object_get(a, "files");
+	assert_int_equal(json_array_size(files), 1);
+	assert_string_equal(text(json_array_get(files, 0), "text"), RUNNING);
+	assert_string_equal(text(json_object_get(a, "set"), "version"),
+	    ruleset_version(core.config->rules));
+	json_decref(a);
+}
+
+/* The largest set comes whole. */
+static void
+large_rules(void **state)
+{
+	json_t *a, *file;
+
+	(void)state;
+	core.big = true;
+	a = http(200, "GET", "/v1/rules/2", "");
+	assert_int_equal(json_array_size(json_object_get(a, "files")), 4);
+	file = json_array_get(json_object_get(a, "files"), 3);
+	assert_int_equal(
+	    json_string_length(json_object_get(file, "text")), BIG);
+	json_decref(a);
+}
+
+/* Asks for a large answer and reads none of it; the connection stays. */
+static void *
+lazy(void *arg)
+{
+	static const char request[] =
+	    "GET /v1/rules/2 HTTP/1.1\r\nHost: oiwake\r\n\r\n";
+	char first;
+	int *fd = arg;
+
+	*fd = client_connect();
+	if (send(*fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0 ||
+	    read(*fd, &first, 1) != 1)
+		abort();
+	client_ended();
+	return NULL;
+}
+
+static void
+few_large_answers(void **state)
+{
+	int fd[ADMIN_LARGE_MAX];
+	struct err e = ERR_INIT;
+	json_t *a;
+
+	core.big = true;
+	for (size_t i = 0; i < ADMIN_LARGE_MAX; i++)
+		run_client(lazy, &fd[i]);
+	a = http(503, "GET", "/v1/rules/1", "");
+	assert_string_equal(
+	    text(a, "error"), "too many rule sets are asked for at once");
+	json_decref(a);
+	json_decref(http(200, "GET", "/v1/rules", ""));
+	/* One goes away, and there is room. */
+	close(fd[0]);
+	for (int i = 0; i < 100; i++)
+		event_base_loop(core.base, EVLOOP_NONBLOCK);
+	json_decref(http(200, "GET", "/v1/rules/1", ""));
+	/* The server may go while the other is at it. */
+	admin_free((struct admin **)state);
+	close(fd[1]);
+	*state = admin_new(core.base, &core, SOCKET, &e);
+	assert_non_null(*state);
+	json_decref(http(200, "GET", "/v1/rules/1", ""));
+}
+
+static json_int_t
+number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void
+traffic(void **state)
+{
+	struct str path = STR_INIT;
+	json_int_t next = 0, rows = 0, pages = 0;
+	json_t *a, *row, *to;
+
+	(void)state;
+	a = http(200, "GET", "/v1/traffic?since=5000&limit=2", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 2);
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_int_equal(number(row, "at"), 5000);
+	assert_int_equal(number(row, "size"), 300);
+	assert_string_equal(text(row, "from"), "info@news.test");
+	assert_string_equal(text(row, "header_from"), "news.test");
+	assert_string_equal(text(row, "user"), "app");
+	assert_string_equal(text(row, "listener"), "relay");
+	assert_string_equal(text(row, "tags"), "kind=?");
+	to = json_object_get(row, "to");
+	assert_int_equal(json_array_size(to), 3);
+	assert_false(
+	    json_is_true(json_object_get(json_array_get(to, 0), "irregular")));
+	assert_true(
+	    json_is_true(json_object_get(json_array_get(to, 1), "irregular")));
+	assert_int_equal(number(a, "next"), 3 * 6);
+	json_decref(a);
+	/* Pages are bounded, whatever is asked for, and leave nothing out. */
+	do {
+		str_clear(&path);
+		str_addf(&path, "/v1/traffic?limit=10000&after=%d", (int)next);
+		a = http(200, "GET", path.data, "");
+		row = json_array_get(json_object_get(a, "rows"), 0);
+		assert_int_equal(number(row, "seq"), next + 3);
+		rows += (json_int_t)json_array_size(json_object_get(a, "rows"));
+		assert_true(rows <= ++pages * 2500);
+		next = number(a, "next");
+		assert_true(next == 0 || next == 3 * rows);
+		json_decref(a);
+	} while (next != 0 && pages < 3);
+	assert_int_equal(pages, 3);
+	a = http(200, "GET", "/v1/traffic?limit=10&after=299997", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
+	assert_true(json_is_null(json_object_get(a, "next")));
+	json_decref(a);
+	a = http(200, "GET", "/v1/traffic?since=9000000000", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 0);
+	assert_true(json_is_null(json_object_get(a, "next")));
+	json_decref(a);
+	str_release(&path);
+}
+
+/* By the kernel's word for the peer; the client says only why. */
+static void
+who_reloads(void **state)
+{
+	static const struct {
+		const char *body, *by;
+	} cases[] = {
+		{ "", " by reload" },
+		{ "{}", " by reload" },
+		{ "{\"why\":\"\"}", " by reload" },
+		{ "{\"why\":\"rollback to 3\"}", " by rollback to 3" },
+		{ "{\"why\":\"a\\nb\\r\\u0001\\u007f\"}", " by a?b???" },
+	};
+	const struct passwd *me = getpwuid(geteuid());
+	struct str who = STR_INIT, body = STR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		str_clear(&who);
+		if (me != NULL)
+			str_adds(&who, me->pw_name);
+		else
+			str_addf(&who, "uid %u", (unsigned)geteuid());
+		str_adds(&who, cases[i].by);
+		json_decref(http(200, "POST", "/v1/reload", cases[i].body));
+		assert_string_equal(core.who, who.data);
+	}
+	/* Cut, and not within a character. */
+	str_adds(&body, "{\"why\":\"a");
+	for (int i = 0; i < 1000; i++)
+		str_adds(&body, "\xe8\xbf\xbd");
+	str_adds(&body, "\"}");
+	json_decref(http(200, "POST", "/v1/reload", body.data));
+	assert_true(strlen(strstr(core.who, " by ") + 4) == 199);
+	str_release(&who);
+	str_release(&body);
+}
+
+static void
 refusals(void **state)
 {
 	static const struct {
@@ -473,6 +777,26 @@ refusals(void **state)
 		{ 400, "POST", "/v1/queue/retry", "{\"to\":\"\"}" },
 		{ 400, "POST", "/v1/queue/retry", "{\"foo\":\"a\"}" },
 		{ 400, "POST", "/v1/queue/delete", "{\"all\":false}" },
+		{ 404, "GET", "/v1/rules/3", "" },
+		{ 404, "GET", "/v1/rules/9223372036854775807", "" },
+		{ 400, "GET", "/v1/rules/9223372036854775808", "" },
+		{ 400, "GET", "/v1/rules/0", "" },
+		{ 400, "GET", "/v1/rules/-1", "" },
+		{ 400, "GET", "/v1/rules/1x", "" },
+		{ 400, "GET", "/v1/rules/1%00", "" },
+		{ 400, "GET", "/v1/rules/running/", "" },
+		{ 400, "GET", "/v1/rules?limit=0", "" },
+		{ 400, "GET", "/v1/rules?limit=x", "" },
+		{ 405, "POST", "/v1/rules/1", "{}" },
+		{ 400, "GET", "/v1/traffic?limit=0", "" },
+		{ 400, "GET", "/v1/traffic?limit=10001", "" },
+		{ 400, "GET", "/v1/traffic?since=-1", "" },
+		{ 400, "GET", "/v1/traffic?after=a", "" },
+		{ 400, "GET", "/v1/traffic?since=99999999999999999999", "" },
+		{ 400, "POST", "/v1/reload", "{\"why\":1}" },
+		{ 400, "POST", "/v1/reload", "{\"who\":\"me\"}" },
+		{ 400, "POST", "/v1/reload", "{\"why\":\"a\\u0000b\"}" },
+		{ 400, "POST", "/v1/reload", "[]" },
 		{ 400, "POST", "/v1/queue/delete",
 		    "{\"all\":true,\"to\":\"a@b.jp\"}" },
 	};
@@ -592,6 +916,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(answers),
 		TEST(edits_and_reload),
+		TEST(rules),
+		TEST(large_rules),
+		TEST(few_large_answers),
+		TEST(traffic),
+		TEST(who_reloads),
 		TEST(refusals),
 		TEST(too_large),
 		TEST(client_leaves),

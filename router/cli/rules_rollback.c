@@ -1,0 +1,315 @@
+/*
+ * rules_rollback.c - `oiwake rules rollback N`: the files of set N are written
+ * back, and the daemon reads them.
+ *
+ * Everything that can be found wrong is found before anything is written. What
+ * goes wrong later, the reload above all, puts the files back as they were.
+ */
+#include "router/cli/rules_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "mta/base/alloc.h"
+#include "mta/base/str.h"
+
+struct rollback {
+	const struct cli_args *args;
+	const char *number;
+	struct config *config;
+	struct cli_set set, running;
+	struct restore restore;
+	char *report; /* of the daemon, when it has reloaded */
+};
+
+/* -- before
+ * ---------------------------------------------------------------------- */
+
+static int
+fetch(const struct cli_args *args, const char *which, struct cli_set *set)
+{
+	struct str url = STR_INIT;
+	json_t *reply;
+
+	str_addf(&url, "/v1/rules/%s", which);
+	reply = cli_ask(args, url.data, NULL, NULL);
+	str_release(&url);
+	return reply != NULL ? cli_set_init(set, reply) : -1;
+}
+
+/* Held until the process ends. -1: told. */
+static int
+lock_folder(const char *rules_file)
+{
+	const char *slash = strrchr(rules_file, '/');
+	char *folder =
+	    slash ? xstrndup(rules_file, (size_t)(slash - rules_file) + 1)
+		  : xstrdup(".");
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		cli_fail("cannot open '%s': %s", folder, strerror(errno));
+	} else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		cli_fail(errno == EWOULDBLOCK
+			     ? "another rollback is at work in '%s'"
+			     : "cannot lock '%s'",
+		    folder);
+		close(fd);
+		fd = -1;
+	}
+	free(folder);
+	return fd;
+}
+
+/* With the settings as they are now, and under the names that the files will
+ * have. */
+static int
+check_set(const struct rollback *rb)
+{
+	struct str report = STR_INIT;
+	struct ruleset *rules = config_load_rules(
+	    rb->config, NULL, rb->restore.set, rb->restore.n, &report);
+	int rc = 0;
+
+	if (rules == NULL) {
+		cli_print_lines(stderr, report.data);
+		cli_fail("rule set %s does not load with the present settings: "
+			 "nothing is changed",
+		    rb->number);
+		rc = -1;
+	} else if (strcmp(ruleset_version(rules), rb->set.version) != 0) {
+		cli_fail("the files of rule set %s do not make it up any more: "
+			 "nothing is changed",
+		    rb->number);
+		rc = -1;
+	}
+	ruleset_unref(rules);
+	str_release(&report);
+	return rc;
+}
+
+static int
+check_foreign(const struct rollback *rb)
+{
+	char *foreign = restore_foreign(&rb->restore);
+
+	if (foreign == NULL)
+		return 0;
+	cli_fail("'%s' is not of rule set %s, but its include would read it: "
+		 "move it away first; nothing is changed",
+	    foreign, rb->number);
+	free(foreign);
+	return -1;
+}
+
+static int
+prepare(struct rollback *rb)
+{
+	struct err e = ERR_INIT;
+
+	if (fetch(rb->args, rb->number, &rb->set) != 0 ||
+	    fetch(rb->args, "running", &rb->running) != 0)
+		return -1;
+	if (restore_init(&rb->restore, &rb->set, &rb->running,
+		rb->config->rules_file, &e) != 0) {
+		cli_fail("%s: nothing is changed", e.text);
+		return -1;
+	}
+	return check_set(rb) != 0 || check_foreign(rb) != 0 ? -1 : 0;
+}
+
+/* -- after
+ * ----------------------------------------------------------------------- */
+
+static void
+tell_foreign(const struct rollback *rb, const struct ruleset *rules)
+{
+	const struct rules_file *files;
+	size_t n = ruleset_files(rules, &files);
+
+	for (size_t i = 0; i < n; i++)
+		if (!restore_has(&rb->restore, files[i].name))
+			cli_fail("'%s' is not of rule set %s, but its include "
+				 "reads it",
+			    files[i].name, rb->number);
+}
+
+/* What the daemon will read is set N, whatever wildcards find by now. */
+static int
+check_disk(const struct rollback *rb)
+{
+	struct str report = STR_INIT;
+	struct ruleset *rules =
+	    config_load_rules(rb->config, NULL, NULL, 0, &report);
+	int rc = -1;
+
+	if (rules == NULL)
+		cli_print_lines(stderr, report.data);
+	else if (strcmp(ruleset_version(rules), rb->set.version) != 0)
+		tell_foreign(rb, rules);
+	else
+		rc = 0;
+	if (rc != 0)
+		cli_fail("what was written is not rule set %s", rb->number);
+	ruleset_unref(rules);
+	str_release(&report);
+	return rc;
+}
+
+static bool
+is_in_force(const struct rollback *rb)
+{
+	struct cli_set set;
+	bool same;
+
+	if (fetch(rb->args, "running", &set) != 0)
+		return false;
+	same = strcmp(set.version, rb->set.version) == 0;
+	cli_set_clear(&set);
+	return same;
+}
+
+/* The daemon's answer may be lost, or may come from one that reads other
+ * files: what runs then is what counts. */
+static int
+reload(struct rollback *rb)
+{
+	struct str why = STR_INIT;
+	char *refused = NULL;
+	json_t *reply;
+
+	str_addf(&why, "rollback to %s", rb->number);
+	reply = cli_ask(rb->args, "/v1/reload",
+	    json_pack("{s:s}", "why", why.data), &refused);
+	str_release(&why);
+	rb->report = xstrdup(cli_text(reply, "report"));
+	json_decref(reply);
+	if (refused != NULL) {
+		cli_print_lines(stderr, refused);
+		cli_fail("the daemon refused to reload");
+		free(refused);
+		return -1;
+	}
+	if (is_in_force(rb))
+		return 0;
+	cli_fail("the daemon does not run rule set %s", rb->number);
+	return -1;
+}
+
+/* From the first write to the reload, or until all is put back. */
+static void
+hold_signals(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static int
+apply(struct rollback *rb)
+{
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	hold_signals(true);
+	if (restore_write(&rb->restore, &e) != 0) {
+		cli_fail("%s", e.text);
+		rc = -1;
+	}
+	if (rc == 0)
+		rc = check_disk(rb) != 0 || reload(rb) != 0 ? -1 : 0;
+	if (rc != 0) {
+		restore_undo(&rb->restore);
+		cli_fail("not rolled back: the files are as they were, and "
+			 "the running rules stay");
+	}
+	hold_signals(false);
+	return rc;
+}
+
+/* -- what was done
+ * --------------------------------------------------------------- */
+
+static void
+print_file(const char *what, const char *name, const char *then)
+{
+	fputs(what, stdout);
+	cli_print(stdout, name);
+	fputs(then, stdout);
+}
+
+static void
+print_text(const struct rollback *rb)
+{
+	for (size_t i = 0; i < rb->restore.n; i++) {
+		const struct restored *f = &rb->restore.file[i];
+
+		if (f->kept != NULL) {
+			print_file("kept an edit that was never in force: ",
+			    f->kept, "\n");
+		}
+		if (f->written)
+			print_file(
+			    f->old ? "restored " : "created ", f->name, "\n");
+	}
+	cli_print_lines(stdout, rb->report);
+	printf("rule set %s is in force, version %s\n", rb->number,
+	    rb->set.version);
+}
+
+static void
+print_json(const struct rollback *rb)
+{
+	json_t *written = json_array(), *kept = json_array();
+
+	for (size_t i = 0; i < rb->restore.n; i++) {
+		const struct restored *f = &rb->restore.file[i];
+
+		if (f->written)
+			json_array_append_new(written, json_string(f->name));
+		if (f->kept != NULL)
+			json_array_append_new(kept, json_string(f->kept));
+	}
+	cli_print_json(json_pack("{s:b, s:s, s:s, s:o, s:o, s:s}", "ok", 1,
+	    "number", rb->number, "version", rb->set.version, "written",
+	    written, "kept", kept, "report", rb->report));
+}
+
+int
+rules_rollback(const struct cli_command *cmd, const struct cli_args *args)
+{
+	struct rollback rb = { .args = args, .number = args->argv[0] };
+	int lock = -1, rc = CLI_BAD;
+	int64_t n;
+
+	if (cli_number(rb.number, 1, INT64_MAX, &n) != 0)
+		return cli_usage(cmd, "rollback takes a number of the history");
+	if ((rb.config = cli_config(args, CONFIG_SETTINGS)) == NULL)
+		return CLI_BAD;
+	if ((lock = lock_folder(rb.config->rules_file)) >= 0 &&
+	    prepare(&rb) == 0 && apply(&rb) == 0) {
+		rc = CLI_GOOD;
+		if (args->json)
+			print_json(&rb);
+		else
+			print_text(&rb);
+	}
+	if (lock >= 0)
+		close(lock);
+	free(rb.report);
+	restore_clear(&rb.restore);
+	cli_set_clear(&rb.set);
+	cli_set_clear(&rb.running);
+	config_unref(&rb.config);
+	return rc;
+}
