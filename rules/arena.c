@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define BLOCK_SIZE 65536u
+#define LINE	   64u /* of the processor's cache, as good as everywhere */
 
 struct arena_block {
 	struct arena_block *next;
@@ -27,6 +28,16 @@ got(void *p, size_t size)
 		    stderr, "oiwake: out of memory, %zu bytes asked\n", size);
 		abort();
 	}
+	return p;
+}
+
+void *
+rules_alloc_lines(size_t size)
+{
+	size_t whole = (size / LINE + 1) * LINE;
+	void *p = got(aligned_alloc(LINE, whole), whole);
+
+	memset(p, 0, whole);
 	return p;
 }
 

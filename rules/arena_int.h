@@ -19,6 +19,7 @@ char *arena_printf(struct arena *, const char *fmt, ...)
 void arena_clear(struct arena *);
 
 void *rules_alloc(size_t size); /* zeroed; free with free() */
+void *rules_alloc_lines(size_t size); /* the same, beginning at a line of the cache */
 
 /*
  * Returns array with room for at least n members of that size; *room is what it holds now. What is

@@ -245,10 +245,13 @@ compile(struct ruleset *rs)
 {
 	struct hooks hooks = { .hook = NULL };
 
+	domain_index(rs);
 	rs->rule = rules_alloc((rs->nroute + 1) * sizeof(struct rule *));
+	rs->way = rules_alloc_lines((rs->nroute + 1) * sizeof(*rs->way));
 	rs->first_on_content = NONE;
 	for (uint32_t i = 0; i < rs->nroute; i++) {
 		rs->rule[i] = &rs->route[i].rule;
+		rs->way[i] = rs->route[i].way;
 		look_at_conditions(rs, i);
 		if (route_is_plain(&rs->route[i]))
 			add_plain(rs, i);

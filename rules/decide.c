@@ -143,25 +143,27 @@ takes(const struct target *t, const struct rules_query *q)
  * sure that it is no carrier's.
  */
 static const struct target *
-pick(const struct route *r, const struct rules_query *q)
+pick(
+    const struct way *way, const struct rule *rule, const struct rules_query *q)
 {
 	unsigned whole = 0, rest;
 	const struct target *t;
 
-	for (t = r->target; t < r->target + r->ntarget; t++)
+	for (t = way->target; t < way->target + way->ntarget; t++)
 		whole += takes(t, q) ? t->share : 0;
-	if (r->ntarget == 1 || whole == 0)
-		return r->target;
-	rest = throw_of(&r->rule, q) * whole / WHOLE;
-	for (t = r->target; !takes(t, q) || rest >= t->share; t++)
+	if (way->ntarget == 1 || whole == 0)
+		return way->target;
+	rest = throw_of(rule, q) * whole / WHOLE;
+	for (t = way->target; !takes(t, q) || rest >= t->share; t++)
 		rest -= takes(t, q) ? t->share : 0;
 	return t;
 }
 
 static const char *
-fallback_of(const struct route *r, const struct rules_query *q)
+fallback_of(const struct way *way, const struct rules_query *q)
 {
-	return q->irregular && r->fallback_regular_only ? NULL : r->fallback;
+	return q->irregular && way->fallback_regular_only ? NULL
+							  : way->fallback;
 }
 
 /* ---- the decision ---- */
@@ -176,15 +178,14 @@ decide_by(struct view *v, uint32_t rule, struct rules_decision *d)
 	};
 	const struct sighting *to = view_see(v, SUBJECT_TO);
 	const struct ruleset *rs = v->rs;
-	const struct route *r = &rs->route[rule];
+	const struct way *way = &rs->way[rule];
 
 	*d = (struct rules_decision){
-		.rule = &r->rule,
-		.action = r->action,
-		.path = paths[r->action],
+		.rule = &rs->route[rule].rule,
+		.action = way->action,
+		.path = paths[way->action],
 		.share = WHOLE,
-		.text = r->text,
-		.local_part = r->local_part,
+		.local_part = way->local_part,
 		.carrier = to->site != NULL ? to->site->carrier : NULL,
 		.group = to->site != NULL ? to->site->group : NULL,
 		.hint = to->hint != NULL ? to->hint->text : NULL,
@@ -192,14 +193,16 @@ decide_by(struct view *v, uint32_t rule, struct rules_decision *d)
 	};
 	if (v->limited > 0)
 		d->limited_rule = rs->rule[v->limited_rule];
-	if (r->action == RULES_VIA) {
-		const struct target *t = pick(r, v->query);
+	if (way->action == RULES_REJECT)
+		d->text = way->text;
+	if (way->action == RULES_VIA) {
+		const struct target *t = pick(way, d->rule, v->query);
 
 		d->path = t->path;
 		d->pool = t->pool;
 		d->configuration_set = t->configuration_set;
 		d->share = t->share;
-		d->fallback = fallback_of(r, v->query);
+		d->fallback = fallback_of(way, v->query);
 	}
 	if (strcmp(d->path, RULES_PATH_DISCARD) == 0)
 		d->action = RULES_DISCARD;

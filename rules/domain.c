@@ -84,31 +84,99 @@ atom_new(struct ruleset *rs)
 	return (uint32_t)rs->natom++;
 }
 
+/* ---- the index ---- */
+
+static size_t
+first_spot(const struct ruleset *rs, uint32_t hash)
+{
+	/* FNV's low bits are its weakest. */
+	return (hash ^ (hash >> 15)) & (rs->spots - 1);
+}
+
+static void
+put_spot(struct ruleset *rs, uint32_t number)
+{
+	const struct table_name *name = &rs->domains.name[number];
+	const struct domain *d = &rs->domain[number];
+	size_t i = first_spot(rs, name->hash);
+	struct spot *s;
+
+	while (rs->spot[i].number != 0)
+		i = (i + 1) & (rs->spots - 1);
+	s = &rs->spot[i];
+	s->hash = name->hash;
+	s->number = number + 1;
+	s->self.atom = d->self.atom;
+	s->self.site = d->self.site;
+	s->self.hint = d->self.hint;
+	s->below.atom = d->below.atom;
+	s->below.site = d->below.site;
+	s->below.hint = d->below.hint;
+	s->len = (uint8_t)name->len;
+	s->addresses = d->addresses;
+	memcpy(
+	    s->text, name->text, name->len < SPOT_TEXT ? name->len : SPOT_TEXT);
+}
+
+void
+domain_index(struct ruleset *rs)
+{
+	rs->spots = 64;
+	while (rs->spots < rs->domains.n * 2)
+		rs->spots *= 2;
+	rs->spot = rules_alloc_lines(rs->spots * sizeof(*rs->spot));
+	for (uint32_t i = 0; i < rs->domains.n; i++)
+		put_spot(rs, i);
+}
+
+static bool
+is_spot(const struct ruleset *rs, const struct spot *s, const char *text,
+    size_t len)
+{
+	if (s->len != len)
+		return false;
+	if (len <= SPOT_TEXT)
+		return memcmp(s->text, text, len) == 0;
+	return memcmp(rs->domains.name[s->number - 1].text, text, len) == 0;
+}
+
+static const struct spot *
+find_spot(const struct ruleset *rs, const char *text, size_t len, uint32_t hash)
+{
+	size_t i = first_spot(rs, hash);
+
+	for (; rs->spot[i].number != 0; i = (i + 1) & (rs->spots - 1))
+		if (rs->spot[i].hash == hash &&
+		    is_spot(rs, &rs->spot[i], text, len))
+			return &rs->spot[i];
+	return NULL;
+}
+
 size_t
-domain_places(const struct ruleset *rs, const char *domain,
-    const struct place **place, uint32_t *self, uint32_t *hash)
+domain_spots(const struct ruleset *rs, const char *domain,
+    const struct spot **spot, bool *self, uint32_t *hash)
 {
 	size_t len = strlen(domain), n = 0;
-	uint32_t h = HASH_START, found;
+	uint32_t h = HASH_START;
+	const struct spot *found;
 
-	*self = NONE;
 	for (size_t i = len; i-- > 0;) {
 		if (domain[i] == '.' && n < ATOMS_MAX - 1) {
-			found = table_get_hashed(
-			    &rs->domains, domain + i + 1, len - i - 1, h);
-			if (found != TABLE_NONE)
-				place[n++] = &rs->domain[found].below;
+			found = find_spot(rs, domain + i + 1, len - i - 1, h);
+			if (found != NULL)
+				spot[n++] = found;
 		}
 		h = hash_step(h, (unsigned char)domain[i]);
 	}
 	*hash = h;
-	found = table_get_hashed(&rs->domains, domain, len, h);
-	if (found != TABLE_NONE) {
-		*self = found;
-		place[n++] = &rs->domain[found].self;
-	}
+	found = find_spot(rs, domain, len, h);
+	*self = found != NULL;
+	if (found != NULL)
+		spot[n++] = found;
 	return n;
 }
+
+/* ---- what a mailbox has ---- */
 
 static bool
 same_local(const char *folded, const char *local, size_t len)
@@ -155,32 +223,36 @@ void
 domain_see(const struct ruleset *rs, const char *local, const char *domain,
     struct sighting *s)
 {
-	const struct place *place[ATOMS_MAX];
-	uint32_t self, hash;
+	const struct spot *spot[ATOMS_MAX];
+	uint32_t hash, site = 0, hint = 0;
+	bool self;
 	size_t n;
 
 	s->n = 0;
-	s->site = NULL;
-	s->hint = NULL;
 	add_atom(s, ATOM_ANY);
 	if (domain[0] == '\0' && local != NULL && local[0] == '\0')
 		add_atom(s, ATOM_NULL_PATH);
-	n = domain_places(rs, domain, place, &self, &hash);
-	if (local != NULL && self != NONE && rs->domain[self].addresses)
+	n = domain_spots(rs, domain, spot, &self, &hash);
+	if (local != NULL && self && spot[n - 1]->addresses)
 		add_atom(s, address_atom(rs, local, domain, hash));
-	for (size_t i = 0; i < n; i++) {
-		if (place[i]->site > 0)
-			s->site = &rs->site[place[i]->site - 1];
-		if (place[i]->hint > 0)
-			s->hint = &rs->hint[place[i]->hint - 1];
+	/* The most specific first, should a hostile domain have too many. */
+	for (size_t i = n; i-- > 0;) {
+		bool is_self = self && i == n - 1;
+
+		add_atom(s, is_self ? spot[i]->self.atom : spot[i]->below.atom);
+		if (site == 0)
+			site =
+			    is_self ? spot[i]->self.site : spot[i]->below.site;
+		if (hint == 0)
+			hint =
+			    is_self ? spot[i]->self.hint : spot[i]->below.hint;
 	}
+	s->site = site > 0 ? &rs->site[site - 1] : NULL;
+	s->hint = hint > 0 ? &rs->hint[hint - 1] : NULL;
 	if (s->site != NULL) {
 		add_atom(s, ATOM_ANY_CARRIER);
 		add_atom(s, rs->carrier[s->site->carrier_number].atom);
 	}
-	/* The most specific first, should a hostile domain have too many. */
-	for (size_t i = n; i-- > 0;)
-		add_atom(s, place[i]->atom);
 }
 
 /* Where the word ends: at the comma, or at the end of the text. */

@@ -164,12 +164,13 @@ add_domains(struct probes *ps, struct arena *a)
 static const char *
 regular_only_path(const struct route *r)
 {
-	if (r->action != RULES_VIA)
+	if (r->way.action != RULES_VIA)
 		return NULL;
-	for (size_t i = 0; i < r->ntarget; i++)
-		if (!r->target[i].regular_only && r->target[i].share > 0)
+	for (size_t i = 0; i < r->way.ntarget; i++)
+		if (!r->way.target[i].regular_only &&
+		    r->way.target[i].share > 0)
 			return NULL;
-	return r->target[0].path;
+	return r->way.target[0].path;
 }
 
 static void

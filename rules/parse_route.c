@@ -12,8 +12,9 @@
  * table (compile.c). */
 #define PAIRS_MAX 1000000u
 
-#define REJECT_TEXT_MAX 400 /* bytes: one line of a reply, RFC 5321 4.5.3.1.5  \
-			     */
+#define REJECT_TEXT_MAX                                                        \
+	400 /* bytes: one line of a reply, RFC 5321 4.5.3.1.5                  \
+	     */
 
 /* ---- via ---- */
 
@@ -117,33 +118,76 @@ refuse_more(struct words *w)
 	    names, sizeof(names) / sizeof(*names));
 }
 
+#define TARGETS_MAX 100 /* of a split: 1 % each */
+
 static int
-add_target(struct words *w, struct route *r, unsigned *sum)
+add_target(struct words *w, struct target *targets, size_t *n, unsigned *sum)
 {
 	struct target target = { .path = NULL };
 	bool shared;
 
+	if (*n == TARGETS_MAX) {
+		problem_at(w->parse->report, word_peek(w),
+		    "more than %d paths in a split", TARGETS_MAX);
+		return -1;
+	}
 	if (read_target(w, &target, &shared) < 0)
 		return -1;
-	r->target = rules_grow(
-	    r->target, &r->target_room, r->ntarget + 1, sizeof(*r->target));
-	r->target[r->ntarget++] = target;
+	targets[(*n)++] = target;
 	*sum += target.share;
 	if (word_peek(w) == NULL || shared || is_option(word_peek(w)))
 		return 0;
 	return refuse_more(w);
 }
 
+static bool
+same_name(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_target(const struct target *a, const struct target *b)
+{
+	return a->path == b->path && a->share == b->share &&
+	       same_name(a->pool, b->pool) &&
+	       same_name(a->configuration_set, b->configuration_set);
+}
+
+/*
+ * Thousands of rules go the same few ways. One record for all who go alike
+ * stays in the processor's cache.
+ */
+static const struct target *
+keep_targets(struct ruleset *rs, const struct target *targets, size_t n)
+{
+	const size_t most = sizeof(rs->recent) / sizeof(*rs->recent);
+	struct target *kept;
+
+	for (size_t i = 0; n == 1 && i < rs->nrecent && i < most; i++)
+		if (same_target(rs->recent[i], targets))
+			return rs->recent[i];
+	kept = arena_alloc(&rs->arena, n * sizeof(*kept));
+	memcpy(kept, targets, n * sizeof(*kept));
+	if (n == 1)
+		rs->recent[rs->nrecent++ % most] = kept;
+	return kept;
+}
+
 static int
 read_via(struct words *w, struct route *r)
 {
 	const struct token *via = &w->token[w->at - 1];
+	struct target targets[TARGETS_MAX];
 	unsigned sum = 0;
+	size_t n = 0;
 
 	do {
-		if (add_target(w, r, &sum) < 0)
+		if (add_target(w, targets, &n, &sum) < 0)
 			return -1;
 	} while (word_peek(w) != NULL && !is_option(word_peek(w)));
+	r->way.target = keep_targets(w->parse->rs, targets, n);
+	r->way.ntarget = (uint32_t)n;
 	if (sum == 10000)
 		return 0;
 	problem_at(w->parse->report, via,
@@ -159,7 +203,7 @@ read_reject(struct words *w, struct route *r)
 {
 	const struct token *t = word_peek(w);
 
-	r->action = RULES_REJECT;
+	r->way.action = RULES_REJECT;
 	if (t == NULL || !t->string || t->len == 0)
 		return word_expected(w, "a text in quotes", NULL, 0);
 	if (t->len > REJECT_TEXT_MAX) {
@@ -168,7 +212,7 @@ read_reject(struct words *w, struct route *r)
 		return -1;
 	}
 	word_next(w);
-	r->text = arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	r->way.text = arena_strndup(&w->parse->rs->arena, t->text, t->len);
 	return 0;
 }
 
@@ -176,7 +220,7 @@ static int
 read_hold(struct words *w, struct route *r)
 {
 	(void)w;
-	r->action = RULES_HOLD;
+	r->way.action = RULES_HOLD;
 	return 0;
 }
 
@@ -184,7 +228,7 @@ static int
 read_discard(struct words *w, struct route *r)
 {
 	(void)w;
-	r->action = RULES_DISCARD;
+	r->way.action = RULES_DISCARD;
 	return 0;
 }
 
@@ -226,13 +270,13 @@ read_fallback(struct words *w, struct route *r)
 	if (word_take(w, "none"))
 		return 0;
 	if (word_take(w, "hold")) {
-		r->fallback = RULES_PATH_HOLD;
+		r->way.fallback = RULES_PATH_HOLD;
 		return 0;
 	}
 	if (word_peek(w) == NULL)
 		return word_expected(w, "a path, 'hold' or 'none'", NULL, 0);
-	r->fallback = read_path(w, &r->fallback_regular_only);
-	return r->fallback != NULL ? 0 : -1;
+	r->way.fallback = read_path(w, &r->way.fallback_regular_only);
+	return r->way.fallback != NULL ? 0 : -1;
 }
 
 static int
@@ -241,12 +285,13 @@ read_option(struct words *w, struct route *r, bool *fallback)
 	const struct token *t = word_next(w);
 	bool is_fallback = word_is(t, "fallback");
 
-	if (r->action != RULES_VIA) {
+	if (r->way.action != RULES_VIA) {
 		problem_at(w->parse->report, t, "'%s' goes with 'via' only",
 		    word_show(w, t));
 		return -1;
 	}
-	if (is_fallback ? *fallback : r->local_part != RULES_LOCAL_PART_SHAPE) {
+	if (is_fallback ? *fallback
+			: r->way.local_part != RULES_LOCAL_PART_SHAPE) {
 		problem_at(w->parse->report, t,
 		    is_fallback ? "'fallback' is given twice"
 				: "'quote' or 'raw' is given already");
@@ -256,7 +301,7 @@ read_option(struct words *w, struct route *r, bool *fallback)
 		*fallback = true;
 		return read_fallback(w, r);
 	}
-	r->local_part =
+	r->way.local_part =
 	    word_is(t, "raw") ? RULES_LOCAL_PART_RAW : RULES_LOCAL_PART_QUOTE;
 	return 0;
 }

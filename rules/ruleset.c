@@ -21,7 +21,6 @@ route_clear(struct route *r)
 	for (size_t i = 0; i < r->ncondition; i++)
 		free(r->condition[i].member);
 	free(r->condition);
-	free(r->target);
 }
 
 static void
@@ -49,6 +48,8 @@ ruleset_free(struct ruleset *rs)
 	free(rs->file);
 	free(rs->route);
 	free(rs->rule);
+	free(rs->way);
+	free(rs->spot);
 	free(rs->domain);
 	free(rs->address);
 	free(rs->carrier);

@@ -19,6 +19,7 @@
 #ifndef RULES_RULESET_INT_H
 #define RULES_RULESET_INT_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -101,19 +102,26 @@ struct condition {
 	uint64_t size;
 };
 
+/* Where a rule leads. What a decision reads of a rule stands in an array of its own: in a
+ * large set each line of the processor's cache is a wait. */
+struct way {
+	union {
+		const struct target *target; /* of RULES_VIA; alike ones are shared (keep_targets) */
+		const char *text;            /* of RULES_REJECT */
+	};
+	const char *fallback;        /* see rules_decision */
+	uint32_t ntarget;
+	uint8_t action, local_part;  /* enum rules_action, enum rules_local_part */
+	bool fallback_regular_only;
+};
+
 struct route {
 	struct rule rule;
-	const struct source *source;
-	uint32_t at;             /* of its name */
+	struct way way;
 	struct condition *condition; /* none: everything */
 	size_t ncondition, condition_room;
-	enum rules_action action;
-	struct target *target;   /* of RULES_VIA */
-	size_t ntarget, target_room;
-	const char *text;        /* of RULES_REJECT */
-	const char *fallback;    /* see rules_decision */
-	bool fallback_regular_only;
-	enum rules_local_part local_part;
+	const struct source *source;
+	uint32_t at;                 /* of its name */
 };
 
 /* A carrier's membership: `carrier NAME group GROUP` */
@@ -176,6 +184,9 @@ struct ruleset {
 	struct route *route;
 	size_t nroute, route_room;
 	const struct rule **rule; /* points into route */
+	struct way *way;           /* of each route, once compiled */
+	const struct target *recent[8]; /* single targets of the latest rules, to be shared */
+	size_t nrecent;
 	uint32_t first_on_content; /* the first rule that asks for more than the envelope, or NONE */
 	bool any_carrier;          /* some rule says `carrier *` */
 
@@ -189,6 +200,8 @@ struct ruleset {
 	size_t name_room[SUBJECTS];
 	struct domain *domain;
 	size_t domain_room;
+	struct spot *spot; /* the domains again, for decisions: once compiled */
+	size_t spots;      /* a power of two */
 	uint32_t *address; /* atoms; the key is local@domain in lower case */
 	size_t address_room;
 	struct carrier *carrier;
@@ -220,6 +233,19 @@ struct ruleset {
 #define SUBJECT_TEXT_MAX 640
 
 /* What a mailbox has, found by one walk over its domain. */
+/* A domain with all that a decision asks of it, in one line of the cache. */
+#define SPOT_TEXT 28
+struct spot {
+	uint32_t hash, number; /* number: of the domain, from 1; 0: a free slot */
+	struct {
+		uint32_t atom, site, hint;
+	} self, below;
+	uint8_t len;           /* of its name: 255 at most */
+	bool addresses;
+	char text[SPOT_TEXT];  /* of the name, as much as fits */
+};
+static_assert(sizeof(struct spot) == 64, "a spot is one line");
+
 #define ATOMS_MAX 136 /* any, carrier, any carrier, address, domain, and the suffixes of 255 bytes */
 struct sighting {
 	uint32_t atom[ATOMS_MAX];
@@ -237,12 +263,14 @@ uint32_t path_put(struct ruleset *, const char *name, size_t len);
 /* The atom of a user, listener or tag; ATOM_NO while it has none. */
 uint32_t *name_put(struct ruleset *, enum subject, const char *name, size_t len);
 uint32_t atom_new(struct ruleset *);
+/* Makes rs->spot; nothing below works before. */
+void domain_index(struct ruleset *);
 /*
- * The known places of a domain, from the least specific suffix to the domain itself; at most
- * ATOMS_MAX. *self is the domain's number when it is known itself, else NONE, and *hash its hash.
+ * The known spots of a domain, from the least specific suffix to the domain itself, which is there
+ * only when *self says so; at most ATOMS_MAX. *hash is the domain's.
  */
-size_t domain_places(const struct ruleset *, const char *domain, const struct place **,
-    uint32_t *self, uint32_t *hash);
+size_t domain_spots(const struct ruleset *, const char *domain, const struct spot **, bool *self,
+    uint32_t *hash);
 /* local NULL: the domain alone, with no address atom. */
 void domain_see(const struct ruleset *, const char *local, const char *domain, struct sighting *);
 

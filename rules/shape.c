@@ -253,8 +253,9 @@ void
 ruleset_shape(const struct ruleset *rs, const char *carrier, const char *group,
     const char *domain, const char *path, struct rules_shape *out)
 {
-	const struct place *place[ATOMS_MAX];
-	uint32_t self, hash;
+	const struct spot *spot[ATOMS_MAX];
+	uint32_t hash;
+	bool self;
 	size_t n;
 
 	*out = built_in;
@@ -262,7 +263,10 @@ ruleset_shape(const struct ruleset *rs, const char *carrier, const char *group,
 	lay_named(rs, path, carrier, group, out);
 	if (domain == NULL)
 		return;
-	n = domain_places(rs, domain, place, &self, &hash);
-	for (size_t i = 0; i < n; i++)
-		lay(out, place[i]->shape);
+	n = domain_spots(rs, domain, spot, &self, &hash);
+	for (size_t i = 0; i < n; i++) {
+		const struct domain *d = &rs->domain[spot[i]->number - 1];
+
+		lay(out, self && i == n - 1 ? d->self.shape : d->below.shape);
+	}
 }
