@@ -6,9 +6,14 @@
  * CPU time of the process, bytes, and how many were decided by `default`, for
  * the caller to see that it measured what it meant to. One run is one round;
  * rules.py writes the files, runs it and says what it means.
+ *
+ * `bench_rules --sieve PATTERNS ADDRESSES` says how many of the patterns, given
+ * as /text/flags, are left to be tried on an address, on average.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "rules/rules.h"
+
+#include "rules/pattern_int.h"
 
 #include <malloc.h>
 #include <pcre2.h>
@@ -223,6 +228,60 @@ measure_decisions(const struct ruleset *rs, const char *path)
 	free(l.text);
 }
 
+static struct pattern *
+pattern_of(const char *word)
+{
+	const char *flags = strrchr(word, '/') + 1;
+	struct pattern_fault fault;
+	struct pattern *p = pattern_new(
+	    word + 1, (size_t)(flags - word - 2), flags, strlen(flags), &fault);
+
+	if (p == NULL)
+		die(fault.text, word);
+	return p;
+}
+
+static struct sieve *
+read_sieve(const char *path, size_t *n)
+{
+	char *text = read_whole(path), *rest = NULL;
+	struct pattern *all[RULES_PATTERNS_MAX];
+	struct sieve *sieve;
+
+	*n = 0;
+	for (char *word = strtok_r(text, "\n", &rest);
+	     word != NULL && *n < RULES_PATTERNS_MAX;
+	     word = strtok_r(NULL, "\n", &rest))
+		all[(*n)++] = pattern_of(word);
+	sieve = sieve_new((const struct pattern *const *)all, *n);
+	for (size_t i = 0; i < *n; i++)
+		pattern_free(all[i]);
+	free(text);
+	return sieve;
+}
+
+static void
+count_tries(const char *patterns, const char *addresses)
+{
+	uint64_t bits[SIEVE_WORDS(RULES_PATTERNS_MAX)];
+	char *text = read_whole(addresses), *rest = NULL;
+	unsigned long tries = 0, asked = 0;
+	size_t n;
+	struct sieve *sieve = read_sieve(patterns, &n);
+
+	for (char *a = strtok_r(text, "\n", &rest); a != NULL;
+	     a = strtok_r(NULL, "\n", &rest)) {
+		sieve_pass(sieve, a, strlen(a), bits);
+		for (size_t w = 0; w < SIEVE_WORDS(n); w++)
+			tries += (unsigned)__builtin_popcountll(bits[w]);
+		asked++;
+	}
+	printf("{\"patterns\": %zu, \"tried\": %.2f}\n", n,
+	    (double)tries / (double)asked);
+	sieve_free(sieve);
+	free(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -230,6 +289,10 @@ main(int argc, char **argv)
 
 	if (argc < 2)
 		die("no rules given to", argv[0]);
+	if (strcmp(argv[1], "--sieve") == 0 && argc == 4) {
+		count_tries(argv[2], argv[3]);
+		return 0;
+	}
 	print_versions();
 	rs = measure_load(argv[1]);
 	for (int i = 2; i < argc; i++)
