@@ -138,6 +138,111 @@ test_include_refused(void **state)
 	    "            ^\n");
 }
 
+/* Wildcards: in the order of names, files of a folder or of several, none at
+ * all. */
+static void
+test_include_wildcard(void **state)
+{
+	static const char *const names[] = { "first", "second", "third",
+		"default" };
+	const struct rules_file *files;
+	const struct rule *const *rule;
+	struct rules_report r;
+	struct ruleset *rs, *again;
+
+	(void)state;
+	assert_int_equal(mkdir(file("rules.d"), 0700), 0);
+	write_file("rules.d/20-b.rules", "route second to b.jp via mta\n");
+	write_file("rules.d/10-a.rules", "route first to a.jp via mta\n");
+	write_file("rules.d/30-c.rules", "route third to c.jp via mta\n");
+	write_file("rules.d/.hidden.rules", "no statement\n");
+	write_file("rules.d/40-d.rules~", "no statement\n");
+	write_file("many.rules", "include \"rules.d/[12]0-?.rules\"\n"
+				 "include \"rules.[a-d]/3*.rules\"\n"
+				 "include \"rules.d/*.nothing\"\n"
+				 "route default any via ses\n");
+	rs = load(file("many.rules"));
+	assert_int_equal(ruleset_rules(rs, &rule), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(rule[i]->name, names[i]);
+	assert_non_null(strstr(rule[1]->file, "/rules.d/20-b.rules"));
+	/* The same from memory, when the disk has forgotten. */
+	assert_int_equal(ruleset_files(rs, &files), 4);
+	rules_report_init(&r);
+	again = ruleset_parse(files, 4, NULL, &r);
+	assert_non_null(again);
+	assert_string_equal(ruleset_version(again), ruleset_version(rs));
+	rules_report_clear(&r);
+	ruleset_unref(again);
+	ruleset_unref(rs);
+}
+
+static void
+test_wildcard_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(file("bad.d"), 0700), 0);
+	write_file("bad.d/a.rules", "rout a to a.jp via mta\n");
+	write_file("bad.d/b.rules", "include \"../bad.d/*.rules\"\n");
+	assert_int_equal(mkdir(file("bad.d/c.rules"), 0700), 0);
+	write_file("bad", "include \"bad.d/*.rules\"\n"
+			  "route default any via ses\n");
+	assert_load_fails("bad",
+	    "bad.d/a.rules:1:1: expected 'route', 'carrier', 'shape', "
+	    "'expect', 'hint' or 'include', got 'rout', did you mean "
+	    "'route'?\n"
+	    "    rout a to a.jp via mta\n"
+	    "    ^\n"
+	    "bad.d/b.rules:1:9: cannot read 'bad.d/../bad.d/a.rules': it is "
+	    "included already\n"
+	    "    include \"../bad.d/*.rules\"\n"
+	    "            ^\n"
+	    "bad.d/b.rules:1:9: cannot read 'bad.d/../bad.d/b.rules': it "
+	    "includes itself\n"
+	    "    include \"../bad.d/*.rules\"\n"
+	    "            ^\n"
+	    "bad.d/b.rules:1:9: cannot read 'bad.d/../bad.d/c.rules': not a "
+	    "regular file\n"
+	    "    include \"../bad.d/*.rules\"\n"
+	    "            ^\n"
+	    "bad:1:9: cannot read 'bad.d/c.rules': not a regular file\n"
+	    "    include \"bad.d/*.rules\"\n"
+	    "            ^\n");
+}
+
+static void
+write_hole(const char *name, off_t size)
+{
+	FILE *f = fopen(file(name), "w");
+
+	assert_non_null(f);
+	assert_int_equal(ftruncate(fileno(f), size), 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Each file is as large as one may be; together they are too much. */
+static void
+test_set_too_large(void **state)
+{
+	char name[32];
+
+	(void)state;
+	assert_int_equal(mkdir(file("large.d"), 0700), 0);
+	for (unsigned i = 0; i < RULES_TOTAL_MAX / RULES_FILE_MAX; i++) {
+		snprintf(name, sizeof(name), "large.d/%u", i);
+		write_hole(name, RULES_FILE_MAX);
+	}
+	write_file("large", "include \"large.d/*\"\nroute z any via ses\n");
+	assert_load_fails("large",
+	    "large.d/0:1:1: control character 0x00\n"
+	    "large.d/1:1:1: control character 0x00\n"
+	    "large.d/2:1:1: control character 0x00\n"
+	    "large:1:9: cannot read 'large.d/3': the files of the rule set are "
+	    "larger than 64 MB together\n"
+	    "    include \"large.d/*\"\n"
+	    "            ^\n");
+}
+
 static void
 test_file_refused(void **state)
 {
@@ -146,10 +251,7 @@ test_file_refused(void **state)
 	(void)state;
 	assert_load_fails(
 	    "gone", "gone: cannot read the file: No such file or directory\n");
-	f = fopen(file("huge"), "w");
-	assert_non_null(f);
-	assert_int_equal(ftruncate(fileno(f), (off_t)1 << 30), 0);
-	fclose(f);
+	write_hole("huge", (off_t)1 << 30);
 	assert_load_fails(
 	    "huge", "huge: cannot read the file: larger than 16 MB\n");
 	f = fopen(file("nul"), "w");
@@ -168,6 +270,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_include),
 		cmocka_unit_test(test_include_refused),
+		cmocka_unit_test(test_include_wildcard),
+		cmocka_unit_test(test_wildcard_refused),
+		cmocka_unit_test(test_set_too_large),
 		cmocka_unit_test(test_file_refused),
 	};
 
