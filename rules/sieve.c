@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "rules/arena_int.h"
 #include "rules/hash_int.h"
@@ -330,7 +329,8 @@ void
 sieve_pass(
     const struct sieve *s, const char *subject, size_t len, uint64_t *bits)
 {
-	memcpy(bits, s->always, s->words * sizeof(*bits));
+	for (size_t w = 0; w < s->words; w++)
+		bits[w] = s->always[w];
 	find_texts(s, subject, len, bits);
 	sieve_runs_pass(s->runs, subject, len, bits);
 	drop_by_beginning(s, subject, len, bits);

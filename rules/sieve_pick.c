@@ -15,7 +15,7 @@
 
 /* A text seen by chance once in a thousand subjects is better than any run,
  * being found by the one automaton; unless it brings a crowd along. */
-#define WORTH_ENOUGH 10u
+#define WORTH_ENOUGH 15u
 #define CROWD	     8u
 
 struct entry {
@@ -98,9 +98,9 @@ choose(struct choice *choice, const struct entry *entry, size_t count)
 static bool
 run_is_better(const struct literal *l, const struct choice *c)
 {
-	if (c->text->worth >= WORTH_ENOUGH && c->crowd <= CROWD)
-		return false;
-	return l->run_worth > c->text->worth;
+	if (c->crowd > CROWD)
+		return l->run_worth > c->text->worth / 8;
+	return c->text->worth < WORTH_ENOUGH && l->run_worth > c->text->worth;
 }
 
 void
