@@ -112,7 +112,7 @@ next_problem(struct rules_report *r, bool warning)
 	return &r->problem[r->n++];
 }
 
-static void
+__attribute__((format(printf, 7, 0))) static void
 fill_in(struct rules_problem *p, const char *file, unsigned line, unsigned col,
     const char *line_text, size_t line_len, const char *fmt, va_list ap)
 {

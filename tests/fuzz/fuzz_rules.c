@@ -2,8 +2,10 @@
  * fuzz_rules.c - rule files of any bytes: parsed or refused with a report, and
  * then asked.
  *
- * A set that loads must decide about any recipient; one that does not must say
- * why.
+ * A NUL in the data ends a file: what follows is `b.rules`, which the first may
+ * include. A set that loads must decide about any mail, must not decide
+ * otherwise later what it has decided early, and must be the same set again
+ * when its own files are loaded; one that does not load must say why.
  */
 #include "rules/rules.h"
 
@@ -14,19 +16,54 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
+static const char *const regular_only[] = { "ses" };
+static const struct rules_options options = { regular_only, 1 };
+
+static void
+count_miss(void *arg, const struct rule *rule, const char *why)
+{
+	(void)arg;
+	assert(rule->name != NULL && why[0] != '\0');
+}
+
+static void
+check(const struct ruleset *rs, const struct rules_query *q)
+{
+	struct rules_decision early, d;
+	bool decided = ruleset_decide_early(rs, q, &early);
+
+	ruleset_decide(rs, q, &d);
+	assert(d.rule != NULL && d.path != NULL);
+	assert((d.action == RULES_REJECT) == (d.text != NULL));
+	if (decided)
+		assert(early.rule == d.rule && early.path == d.path);
+	if (q->irregular && d.carrier != NULL && d.share > 0)
+		assert(d.action != RULES_VIA || strcmp(d.path, "ses") != 0);
+	ruleset_near_misses(rs, q, count_miss, NULL);
+}
+
 static void
 ask(const struct ruleset *rs, const char *local, const char *domain)
 {
-	struct rules_query q = { local, domain, local, domain, false };
-	struct rules_decision d;
+	struct rules_query q = {
+		.from_local = local,
+		.from_domain = domain,
+		.to_local = local,
+		.to_domain = domain,
+		.irregular = strstr(local, "..") != NULL,
+		.user = local,
+		.listener = domain,
+		.header_from = domain,
+		.tags = "a=b,campaign=spring",
+		.size = strlen(domain) * 1000000,
+	};
 	struct rules_shape s;
 
-	ruleset_decide(rs, &q, &d);
-	assert(d.rule != NULL && d.path != NULL);
-	q.from_local = q.from_domain = "";
-	ruleset_decide(rs, &q, &d);
-	assert(d.rule != NULL && d.share > 0);
-	ruleset_shape(rs, d.carrier, d.group, domain, d.path, &s);
+	check(rs, &q);
+	q.from_local = q.from_domain = q.user = q.tags = NULL;
+	check(rs, &q);
+	ruleset_shape(rs, ruleset_carrier_of(rs, domain),
+	    ruleset_group_of(rs, domain), domain, "mta", &s);
 	for (int key = 0; key < SHAPE_KEYS; key++)
 		free(rules_shape_value(&s, (enum rules_shape_key)key));
 }
@@ -44,7 +81,7 @@ report_uses(const struct ruleset *rs, struct rules_report *r)
 
 /* The end of the text, as a domain that has something to do with it. */
 static void
-ask_for_tail(const struct ruleset *rs, const uint8_t *data, size_t size)
+ask_for_tail(const struct ruleset *rs, const char *data, size_t size)
 {
 	size_t n = size < 300 ? size : 300;
 	char *domain = calloc(1, n + 1);
@@ -55,27 +92,53 @@ ask_for_tail(const struct ruleset *rs, const uint8_t *data, size_t size)
 	free(domain);
 }
 
+static void
+load_again(const struct ruleset *rs)
+{
+	const struct rules_file *file;
+	size_t n = ruleset_files(rs, &file);
+	struct rules_report r;
+	struct ruleset *again;
+
+	rules_report_init(&r);
+	again = ruleset_parse(file, n, &options, &r);
+	assert(again != NULL);
+	assert(strcmp(ruleset_version(again), ruleset_version(rs)) == 0);
+	ruleset_unref(again);
+	rules_report_clear(&r);
+}
+
+static void
+try_set(const struct ruleset *rs, const char *text, size_t size,
+    struct rules_report *r)
+{
+	ask(rs, "taro", "docomo.ne.jp");
+	ask(rs, "a..b", "docomo.ne.jp");
+	ask(rs, "a..b", "sub.example.jp");
+	ask(rs, "", "");
+	ask_for_tail(rs, text, size);
+	load_again(rs);
+	report_uses(rs, r);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const char *text = (const char *)data;
+	size_t first = size > 0 ? strnlen(text, size) : 0;
+	struct rules_file file[] = {
+		{ "a.rules", text, first },
+		{ "b.rules", text + first + 1, size - first - 1 },
+	};
 	struct rules_report r;
 	struct ruleset *rs;
-	char *text;
 
 	rules_report_init(&r);
-	rs = ruleset_parse(
-	    &(struct rules_file){ "fuzz.rules", (const char *)data, size }, 1,
-	    NULL, &r);
+	rs = ruleset_parse(file, first < size ? 2 : 1, &options, &r);
 	assert((rs == NULL) == (r.errors > 0));
-	if (rs != NULL) {
-		ask(rs, "taro", "docomo.ne.jp");
-		ask(rs, "a..b", "sub.example.jp");
-		ask(rs, "", "");
-		ask_for_tail(rs, data, size);
-		report_uses(rs, &r);
-	}
-	text = rules_report_string(&r);
-	free(text);
+	if (rs != NULL)
+		try_set(rs, text, size, &r);
+	free(rules_report_string(&r));
 	rules_report_clear(&r);
 	ruleset_unref(rs);
 	return 0;
