@@ -37,7 +37,8 @@ static void
 pen_put(struct pen *pen, const char *text, size_t len, unsigned width)
 {
 	if (pen->out != NULL) {
-		fprintf(pen->out, "%*s", (int)(pen->pos - pen->written), "");
+		for (; pen->written < pen->pos; pen->written++)
+			fputc(' ', pen->out);
 		fwrite(text, 1, len, pen->out);
 	}
 	pen->pos += width;
@@ -61,6 +62,13 @@ pen_break(struct pen *pen, unsigned column)
 
 /* ---- columns ---- */
 
+/* Not by its width: a word may have none. */
+static bool
+is_empty(const struct row *r, size_t k)
+{
+	return r->cell[k] == r->cell[k + 1];
+}
+
 /* The places of a row's cells on one line, never before their columns. Returns
  * where the line ends. */
 static unsigned
@@ -71,7 +79,7 @@ place(const struct style *s, const struct row *r, const struct columns *c,
 
 	for (size_t k = 0; k < FORMAT_CELLS; k++) {
 		out->at[k] = larger(pos + gap, c->at[k]);
-		if (r->width[k] > 0) {
+		if (!is_empty(r, k)) {
 			pos = out->at[k] + r->width[k];
 			gap = s->gap[k];
 		}
@@ -173,7 +181,7 @@ put_in_line(struct pen *pen, const struct row *r, const struct word *w,
     const struct columns *places)
 {
 	for (size_t k = 0; k < FORMAT_CELLS; k++) {
-		if (r->width[k] == 0)
+		if (is_empty(r, k))
 			continue;
 		pen_to(pen, places->at[k]);
 		for (size_t i = r->cell[k]; i < r->cell[k + 1]; i++) {
@@ -188,7 +196,7 @@ static void
 go_to_cell(struct pen *pen, const struct style *s, const struct row *r,
     size_t k, unsigned column, unsigned indent)
 {
-	if (s->own_line && k + 1 == FORMAT_CELLS && r->width[k - 1] > 0)
+	if (s->own_line && k + 1 == FORMAT_CELLS && !is_empty(r, k - 1))
 		pen_break(pen, indent);
 	else
 		pen_to(pen, larger(pen->pos + s->gap[k - 1], column));
@@ -199,7 +207,7 @@ put_broken(struct pen *pen, const struct style *s, const struct row *r,
     const struct word *w, const struct columns *c, unsigned indent)
 {
 	for (size_t k = 0; k < FORMAT_CELLS; k++) {
-		if (r->width[k] == 0)
+		if (is_empty(r, k))
 			continue;
 		if (k > 0)
 			go_to_cell(pen, s, r, k, c->at[k], indent);
