@@ -62,6 +62,7 @@ config_new(const char *file)
 	cfg->body_memory = (size_t)32 << 20;
 	cfg->reserve = (uint64_t)64 << 20;
 	cfg->event_keep = 30 * DAY_MS;
+	cfg->traffic_keep = 200000;
 	cfg->probe = 60000;
 	cfg->idle_session = 5000;
 	cfg->stop_timeout = 30000;

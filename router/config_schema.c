@@ -125,6 +125,7 @@ static const struct config_key queue_keys[] = {
 	{ "body-memory", CONFIG_SIZE, ROOT(body_memory), 0, 1024 * GIB, false },
 	{ "reserve", CONFIG_SIZE64, ROOT(reserve), 0, 1024 * GIB, false },
 	{ "event-keep", CONFIG_MS, ROOT(event_keep), MINUTE, 3660 * DAY, false },
+	{ "traffic-keep", CONFIG_UINT, ROOT(traffic_keep), 0, 1e7, false },
 	{ "delay-notice", CONFIG_MS, ROOT(delay_notice), 0, 30 * DAY, false },
 	{ "probe", CONFIG_MS, ROOT(probe), 100, DAY, false },
 	{ "idle-session", CONFIG_MS, ROOT(idle_session), 0, 10 * MINUTE, false },

@@ -67,6 +67,7 @@ open_store(struct daemon *d)
 		.directory = c->state_directory,
 		.reserve_bytes = c->reserve,
 		.event_keep = c->event_keep,
+		.traffic_keep = c->traffic_keep,
 	};
 	struct store_recovery found;
 	struct err e = ERR_INIT;

@@ -18,6 +18,7 @@
 #include "mta/base/clock.h"
 #include "mta/base/log.h"
 #include "router/body.h"
+#include "rules/rules.h"
 
 #include <stdlib.h>
 
@@ -26,13 +27,13 @@
 #define GROUP_MAX  512	       /* requests in one transaction */
 #define PAUSE	   500	       /* ms between attempts while there is no space */
 #define TRIM_SLICE 500	       /* events removed in one transaction */
-#define TRIM_EVERY (10 * 1000) /* ms between looks for events to remove */
+#define TRIM_EVERY (10 * 1000) /* ms between looks for what is to be removed */
 
 #define KIND(k) (1u << (k))
 
 /* Kinds refused after the nth failure for lack of space. */
 static const unsigned refused[] = {
-	KIND(STORE_ENQUEUE),
+	KIND(STORE_ENQUEUE) | KIND(STORE_RULESET),
 	KIND(STORE_BEGIN) | KIND(STORE_LEASE) | KIND(STORE_QUEUE_EDIT),
 };
 #define LAST_REFUSED (sizeof(refused) / sizeof(refused[0]))
@@ -175,13 +176,16 @@ static enum store_status
 trim(struct store *s, struct err *e)
 {
 	size_t trimmed = 0;
+	bool more = false;
 	enum store_status st;
 
 	if (clock_mono() < s->trim_at)
 		return STORE_OK;
 	st = s->ops->trim_events(
 	    s->engine, clock_wall() - s->event_keep, TRIM_SLICE, &trimmed, e);
-	if (st != STORE_OK || trimmed < TRIM_SLICE)
+	if (st == STORE_OK)
+		st = s->ops->trim_traffic(s->engine, &more, e);
+	if (st != STORE_OK || (trimmed < TRIM_SLICE && !more))
 		s->trim_at = clock_mono() + TRIM_EVERY;
 	return st;
 }
@@ -343,16 +347,48 @@ after_commit(struct store *s, struct task_list *list)
 	tidy(s, false);
 }
 
+/* Rules may be large: they go to the log and then to the database, and must
+ * not come to the end of the disk half way. */
+static bool
+has_room_for(struct store *s, const struct store_ruleset *r)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		bytes += r->file[i].len;
+	return space_has_room(&s->space, 2 * bytes);
+}
+
+static void
+refuse_large_rules(struct store *s, struct task_list *list)
+{
+	struct store_request *req;
+	struct task *t, *next;
+
+	for (t = STAILQ_FIRST(list); t != NULL; t = next) {
+		next = STAILQ_NEXT(t, link);
+		req = request_of(t);
+		if (req->kind != STORE_RULESET ||
+		    has_room_for(
+			s, container_of(req, struct store_ruleset, req)))
+			continue;
+		err_set(&req->err, "not enough space for the rules in '%s'",
+		    s->directory);
+		answer_culprit(list, req, STORE_FULL);
+	}
+}
+
 static void
 refuse_when_low(struct store *s, struct task_list *list)
 {
 	struct err e = ERR_INIT;
 
+	refuse_large_rules(s, list);
 	if (!space_is_low(&s->space))
 		return;
 	err_set(&e, "less than %llu bytes are free in '%s'",
 	    (unsigned long long)s->space.reserve, s->directory);
-	refuse(list, KIND(STORE_ENQUEUE), STORE_FULL, &e);
+	refuse(list, refused[0], STORE_FULL, &e);
 	/* While the reserve can still take what is in the log. */
 	tidy(s, true);
 }

@@ -82,6 +82,14 @@ space_is_low(struct space *s)
 }
 
 bool
+space_has_room(struct space *s, uint64_t bytes)
+{
+	uint64_t left = free_bytes(s);
+
+	return left >= bytes && left - bytes >= s->reserve;
+}
+
+bool
 space_give_up_ballast(struct space *s)
 {
 	bool given;

@@ -110,10 +110,9 @@ refuse(struct sqlite *q, const char *file, struct err *e)
 	    e, "cannot open store '%s': %s", file, sqlite3_errmsg(q->db));
 }
 
-/* The first column of the first row; "" when there is none. -1 with *e. */
-static int
-ask(struct sqlite *q, const char *file, const char *sql, struct str *answer,
-    struct err *e)
+int
+sqlite_ask(struct sqlite *q, const char *file, const char *sql,
+    struct str *answer, struct err *e)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(q->db, sql, -1, &st, NULL);
@@ -129,61 +128,12 @@ ask(struct sqlite *q, const char *file, const char *sql, struct str *answer,
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
-static int
-ask_int(
-    struct sqlite *q, const char *file, const char *sql, int *n, struct err *e)
-{
-	struct str answer = STR_INIT;
-	int ret = ask(q, file, sql, &answer, e);
-
-	*n = atoi(answer.data);
-	str_release(&answer);
-	return ret;
-}
-
-static int
-execute(struct sqlite *q, const char *file, const char *sql, struct err *e)
+int
+sqlite_script(
+    struct sqlite *q, const char *file, const char *sql, struct err *e)
 {
 	if (sqlite3_exec(q->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return refuse(q, file, e);
-	return 0;
-}
-
-static int
-create_schema(struct sqlite *q, const char *file, struct err *e)
-{
-	struct str sql = STR_INIT;
-	int ret;
-
-	str_addf(&sql,
-	    "BEGIN IMMEDIATE; %s PRAGMA application_id = %d;"
-	    " PRAGMA user_version = %d; COMMIT",
-	    sqlite_schema, SQLITE_STORE_ID, SQLITE_STORE_SCHEMA);
-	ret = execute(q, file, sql.data, e);
-	str_release(&sql);
-	return ret;
-}
-
-/* Creates the schema in an empty file; refuses what is not ours or newer. */
-static int
-check_schema(struct sqlite *q, const char *file, struct err *e)
-{
-	int id, version, tables;
-
-	if (ask_int(q, file, "PRAGMA application_id", &id, e) < 0 ||
-	    ask_int(q, file, "PRAGMA user_version", &version, e) < 0 ||
-	    ask_int(q, file, "SELECT count(*) FROM sqlite_schema", &tables, e) <
-		0)
-		return -1;
-	if (id == 0 && version == 0 && tables == 0)
-		return create_schema(q, file, e);
-	if (id != SQLITE_STORE_ID)
-		return err_set(
-		    e, "store '%s' is a database of another program", file);
-	if (version > SQLITE_STORE_SCHEMA)
-		return err_set(e,
-		    "store '%s' has schema %d, this program knows up to %d",
-		    file, version, SQLITE_STORE_SCHEMA);
 	return 0;
 }
 
@@ -198,7 +148,7 @@ check_pages(struct sqlite *q, const char *file, struct err *e)
 
 	if (stat(file, &st) == 0 && st.st_size > CHECK_ALL_BELOW)
 		return 0;
-	ret = ask(q, file, "PRAGMA quick_check(1)", &answer, e);
+	ret = sqlite_ask(q, file, "PRAGMA quick_check(1)", &answer, e);
 	if (ret == 0 && strcmp(answer.data, "ok") != 0)
 		ret =
 		    err_set(e, "store '%s' is corrupt: %s", file, answer.data);
@@ -280,8 +230,8 @@ static int
 open_writer(struct sqlite *q, const char *file, struct err *e)
 {
 	if (create_private(file, e) < 0 || open_database(q, file, e) < 0 ||
-	    execute(q, file, writer_settings, e) < 0 ||
-	    check_schema(q, file, e) < 0 || check_pages(q, file, e) < 0)
+	    sqlite_script(q, file, writer_settings, e) < 0 ||
+	    sqlite_schema_check(q, file, e) < 0 || check_pages(q, file, e) < 0)
 		return -1;
 	return prepare(q, file, e);
 }
@@ -307,6 +257,7 @@ engine_close(struct engine **ep)
 	eng = sqlite_of(*ep);
 	close_database(&eng->q);
 	str_release(&eng->text);
+	str_release(&eng->packed);
 	free(eng->spool_directory);
 	free(eng);
 	*ep = NULL;
@@ -321,20 +272,23 @@ configure(void)
 }
 
 static struct engine *
-engine_open(const char *directory, struct err *e)
+engine_open(const struct store_config *config, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sqlite_engine *eng = xcalloc(1, sizeof(*eng));
 	struct engine *base = &eng->engine;
 	struct str spool = STR_INIT;
-	char *file = file_in(directory);
+	char *file = file_in(config->directory);
 
 	pthread_once(&once, configure);
 	eng->engine.ops = &sqlite_engine;
+	eng->traffic_keep = config->traffic_keep;
 	str_init(&eng->text);
-	str_addf(&spool, "%s/spool", directory);
+	str_init(&eng->packed);
+	str_addf(&spool, "%s/spool", config->directory);
 	eng->spool_directory = str_detach(&spool);
-	if (open_writer(&eng->q, file, e) < 0)
+	if (open_writer(&eng->q, file, e) < 0 ||
+	    sqlite_traffic_load(eng, e) != STORE_OK)
 		engine_close(&base);
 	else
 		sqlite3_wal_hook(eng->q.db, on_commit, eng);
@@ -356,17 +310,23 @@ engine_begin(struct engine *base, struct err *e)
 static enum store_status
 engine_commit(struct engine *base, struct err *e)
 {
-	struct sqlite *q = &sqlite_of(base)->q;
+	struct sqlite_engine *eng = sqlite_of(base);
+	enum store_status st =
+	    sqlite_run(&eng->q, sqlite_stmt(&eng->q, SQL_COMMIT), "commit", e);
 
-	return sqlite_run(q, sqlite_stmt(q, SQL_COMMIT), "commit", e);
+	if (st == STORE_OK)
+		eng->committed = eng->traffic;
+	return st;
 }
 
 static void
 engine_rollback(struct engine *base)
 {
-	struct sqlite *q = &sqlite_of(base)->q;
+	struct sqlite_engine *eng = sqlite_of(base);
+	struct sqlite *q = &eng->q;
 	struct err ignored;
 
+	eng->traffic = eng->committed;
 	for (int i = 0; i < SQL_MAX; i++)
 		sqlite3_reset(q->stmt[i]);
 	/* SQLite has rolled back by itself after some errors. */
@@ -416,7 +376,7 @@ reader_open(const char *directory, struct err *e)
 
 	r->reader.ops = &sqlite_engine;
 	if (open_database(&r->q, file, e) < 0 ||
-	    execute(&r->q, file, reader_settings, e) < 0 ||
+	    sqlite_script(&r->q, file, reader_settings, e) < 0 ||
 	    prepare(&r->q, file, e) < 0)
 		reader_close(&base);
 	free(file);
@@ -466,9 +426,11 @@ const struct engine_ops sqlite_engine = {
 		[STORE_SETTLE] = sqlite_settle,
 		[STORE_LEASE] = sqlite_lease,
 		[STORE_QUEUE_EDIT] = sqlite_edit,
+		[STORE_RULESET] = sqlite_put_ruleset,
 	},
 	.add_counters = add_counters,
 	.trim_events = sqlite_trim_events,
+	.trim_traffic = sqlite_trim_traffic,
 	.recover = sqlite_recover,
 	.knows_spool = sqlite_knows_spool,
 	.each_shelf = sqlite_each_shelf,
@@ -480,4 +442,7 @@ const struct engine_ops sqlite_engine = {
 	.read_queue = sqlite_read_queue,
 	.read_queue_size = sqlite_read_queue_size,
 	.read_events = sqlite_read_events,
+	.read_rulesets = sqlite_read_rulesets,
+	.read_ruleset_files = sqlite_read_ruleset_files,
+	.read_traffic = sqlite_read_traffic,
 };

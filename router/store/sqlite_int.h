@@ -1,8 +1,8 @@
 /*
  * sqlite_int.h - what the files of the SQLite engine share.
  *
- * Every statement is prepared once and kept. All SQL is text in sqlite_sql.c; values are only ever
- * bound, never made part of it.
+ * Every statement is prepared once and kept. All SQL is text in sqlite_sql.c and sqlite_schema.c;
+ * values are only ever bound, never made part of it.
  */
 #ifndef ROUTER_STORE_SQLITE_INT_H
 #define ROUTER_STORE_SQLITE_INT_H
@@ -20,6 +20,9 @@ enum sql {
 	SQL_ADD_RECIPIENT,
 	SQL_ADD_COUNTER,
 	SQL_ADD_EVENT,
+	SQL_ADD_TRAFFIC,
+	SQL_ADD_RULESET,
+	SQL_ADD_RULES_FILE,
 	SQL_GET_STORED,
 	SQL_GET_MESSAGE,
 	SQL_GET_BODY,
@@ -41,6 +44,11 @@ enum sql {
 	SQL_EDIT_SLICE,
 	SQL_RETRY_NOW,
 	SQL_TRIM_EVENTS,
+	SQL_TRIM_TRAFFIC,
+	SQL_TRAFFIC_ENDS,
+	SQL_TRAFFIC_NEXT,
+	SQL_NEWEST_RULESET,
+	SQL_HAS_RULES_TEXT,
 	SQL_FIND_SENDING,
 	SQL_TAKE_BACK,
 	SQL_TAKE_BACK_LEASED,
@@ -50,12 +58,12 @@ enum sql {
 	SQL_READ_QUEUE_SIZE,
 	SQL_READ_EVENTS,
 	SQL_READ_MESSAGE_EVENTS,
+	SQL_READ_TRAFFIC,
+	SQL_READ_RULESETS,
+	SQL_READ_RULES_FILES,
 	SQL_MAX
 };
 extern const char *const sqlite_sql[SQL_MAX];
-extern const char sqlite_schema[];
-#define SQLITE_STORE_SCHEMA 1          /* PRAGMA user_version */
-#define SQLITE_STORE_ID     0x4f697761 /* PRAGMA application_id: "Oiwa" */
 
 /* Columns of SQL_LEASE and, after one that tells the message, of SQL_READ_QUEUE. */
 enum recipient_column {
@@ -79,9 +87,19 @@ struct stored {
 	struct route route;
 };
 
+/* Where the table of traffic begins and ends. All 0 when nothing is in it. */
+struct traffic_ends {
+	int64_t seq;     /* of the newest row */
+	int64_t latest;  /* `at` of all rows so far */
+	int64_t trimmed; /* no row up to this seq is there any more */
+};
+
 struct sqlite_engine {
 	struct engine engine;
 	struct sqlite q;
+	uint64_t traffic_keep;
+	struct traffic_ends traffic, committed; /* as in this transaction, and before it */
+	struct str packed;           /* the recipients of a traffic row */
 	struct stored stored;
 	struct str text;             /* strings of `stored` */
 	char *spool_directory;
@@ -111,6 +129,12 @@ int sqlite_next(struct sqlite *, sqlite3_stmt *, const char *what, enum store_st
 /* What follows from the connection's last error. */
 enum store_status sqlite_error(struct sqlite *, const char *what, struct err *);
 
+/* While opening: an error says "store 'file': ...". sqlite_ask gives the first column of the first
+ * row, "" when there is none. 0, or -1 with *e. */
+int sqlite_script(struct sqlite *, const char *file, const char *sql, struct err *e);
+int sqlite_ask(struct sqlite *, const char *file, const char *sql, struct str *answer,
+    struct err *e);
+
 static inline void
 bind_text(sqlite3_stmt *st, int i, const char *s)
 {
@@ -127,6 +151,12 @@ column_text(sqlite3_stmt *st, int i)
 
 /* Binds the eight strings of a route from parameter i on, in the order of struct route's columns. */
 void sqlite_bind_route(sqlite3_stmt *, int i, const struct route *);
+
+/* -- sqlite_schema.c ---------------------------------------------------------------------------- */
+
+/* Creates the tables in an empty file, brings an older store up to date; refuses what is not ours
+ * or newer. 0, or -1 with *e. */
+int sqlite_schema_check(struct sqlite *, const char *file, struct err *e);
 
 /* -- sqlite_row.c: rows to objects ---------------------------------------------------------------- */
 
@@ -172,6 +202,24 @@ enum store_status sqlite_remove_same(struct sqlite_engine *, const struct settle
 /* Adds an event; `seq` is chosen here. */
 enum store_status sqlite_add_event(struct sqlite_engine *, const struct event_row *, struct err *);
 
+/* -- sqlite_traffic.c, sqlite_ruleset.c ------------------------------------------------------------ */
+
+/* Finds the ends of what is kept. */
+enum store_status sqlite_traffic_load(struct sqlite_engine *, struct err *);
+/* Keeps the envelopes of a message from a client, if any are to be kept, and lets go of the oldest
+ * once in a while. */
+enum store_status sqlite_add_traffic(struct sqlite_engine *, const struct message *,
+    const struct recipient_list *, struct err *);
+enum store_status sqlite_trim_traffic(struct engine *, bool *more, struct err *);
+size_t sqlite_read_traffic(struct store_reader *, int64_t since, int64_t after, size_t limit,
+    void (*)(void *, const struct traffic_row *), void *);
+
+enum store_status sqlite_put_ruleset(struct engine *, struct store_request *, struct txn *);
+size_t sqlite_read_rulesets(struct store_reader *, int64_t number, size_t limit,
+    void (*)(void *, const struct ruleset_row *), void *);
+size_t sqlite_read_ruleset_files(struct store_reader *, int64_t number,
+    void (*)(void *, const struct rules_file *), void *);
+
 /* -- sqlite_read.c ------------------------------------------------------------------------------------ */
 
 void sqlite_read_counters(struct store_reader *, void (*)(void *, const struct counter_row *),
@@ -181,6 +229,9 @@ size_t sqlite_read_queue(struct store_reader *, const struct queue_filter *,
 uint64_t sqlite_read_queue_size(struct store_reader *);
 size_t sqlite_read_events(struct store_reader *, int64_t message, int64_t after, size_t limit,
     void (*)(void *, const struct event_row *), void *);
+struct sqlite *sqlite_of_reader(struct store_reader *);
+/* True while there is a row. What cannot be read is logged, and the answer is what came before. */
+bool sqlite_read_next(struct sqlite *, sqlite3_stmt *);
 /* Binds parameters 1 to 6 of the condition that SQL_READ_QUEUE and SQL_EDIT_SLICE share. */
 void sqlite_bind_filter(sqlite3_stmt *, const struct queue_filter *);
 /* What is queued by the counters: no scan. */

@@ -31,7 +31,8 @@ bind_message(sqlite3_stmt *st, const struct message *m)
 	sqlite3_bind_int64(st, i++, (int64_t)m->size);
 	sqlite3_bind_int64(st, i++, (int64_t)m->header_size);
 	sqlite3_bind_int64(st, i++, m->nrcpt);
-	bind_text(st, i, body_name(m->body));
+	bind_text(st, i++, body_name(m->body));
+	bind_text(st, i, m->tags);
 }
 
 enum store_status
@@ -104,6 +105,9 @@ sqlite_enqueue(struct engine *base, struct store_request *req, struct txn *txn)
 		st = sqlite_add_recipient(eng, rcpt,
 		    r->leased ? RCPT_LEASED : RCPT_WAITING, txn, &req->err);
 	}
+	if (st == STORE_OK)
+		st = sqlite_add_traffic(
+		    eng, r->message, &r->recipients, &req->err);
 	return st;
 }
 

@@ -5,16 +5,14 @@
 
 #include "mta/base/log.h"
 
-static struct sqlite *
-of(struct store_reader *r)
+struct sqlite *
+sqlite_of_reader(struct store_reader *r)
 {
 	return &container_of(r, struct sqlite_reader, reader)->q;
 }
 
-/* True while there is a row. What cannot be read is logged, and the answer is
- * what came before. */
-static bool
-next(struct sqlite *q, sqlite3_stmt *st)
+bool
+sqlite_read_next(struct sqlite *q, sqlite3_stmt *st)
 {
 	struct err e = ERR_INIT;
 	enum store_status status;
@@ -48,11 +46,11 @@ void
 sqlite_read_counters(struct store_reader *r,
     void (*each)(void *, const struct counter_row *), void *arg)
 {
-	struct sqlite *q = of(r);
+	struct sqlite *q = sqlite_of_reader(r);
 	sqlite3_stmt *st = sqlite_stmt(q, SQL_READ_COUNTERS);
 	struct counter_row row;
 
-	while (next(q, st)) {
+	while (sqlite_read_next(q, st)) {
 		row = (struct counter_row){
 			.path = column_text(st, 0),
 			.carrier = column_text(st, 1),
@@ -73,7 +71,7 @@ sqlite_queued(struct sqlite *q)
 	sqlite3_stmt *st = sqlite_stmt(q, SQL_READ_QUEUE_SIZE);
 	uint64_t n = 0;
 
-	if (next(q, st)) {
+	if (sqlite_read_next(q, st)) {
 		n = (uint64_t)sqlite3_column_int64(st, 0);
 		sqlite3_reset(st);
 	}
@@ -83,14 +81,14 @@ sqlite_queued(struct sqlite *q)
 uint64_t
 sqlite_read_queue_size(struct store_reader *r)
 {
-	return sqlite_queued(of(r));
+	return sqlite_queued(sqlite_of_reader(r));
 }
 
 size_t
 sqlite_read_queue(struct store_reader *r, const struct queue_filter *f,
     void (*each)(void *, const struct queue_row *), void *arg)
 {
-	struct sqlite *q = of(r);
+	struct sqlite *q = sqlite_of_reader(r);
 	sqlite3_stmt *st = sqlite_stmt(q, SQL_READ_QUEUE);
 	struct recipient *rcpt;
 	struct message *m;
@@ -100,7 +98,7 @@ sqlite_read_queue(struct store_reader *r, const struct queue_filter *f,
 	sqlite3_bind_int64(st, 7, f->message);
 	sqlite3_bind_int64(st, 8, f->message != 0 ? f->message : INT64_MAX);
 	sqlite3_bind_int64(st, 9, f->limit != 0 ? (int64_t)f->limit : -1);
-	for (; next(q, st); n++) {
+	for (; sqlite_read_next(q, st); n++) {
 		m = sqlite_row_message(st, R_COLUMNS);
 		rcpt = sqlite_row_recipient(st, m);
 		message_unref(&m);
@@ -137,7 +135,7 @@ size_t
 sqlite_read_events(struct store_reader *r, int64_t message, int64_t after,
     size_t limit, void (*each)(void *, const struct event_row *), void *arg)
 {
-	struct sqlite *q = of(r);
+	struct sqlite *q = sqlite_of_reader(r);
 	sqlite3_stmt *st = sqlite_stmt(
 	    q, message != 0 ? SQL_READ_MESSAGE_EVENTS : SQL_READ_EVENTS);
 	struct event_row row;
@@ -147,7 +145,7 @@ sqlite_read_events(struct store_reader *r, int64_t message, int64_t after,
 		sqlite3_bind_int64(st, 1, message);
 	sqlite3_bind_int64(st, 2, after);
 	sqlite3_bind_int64(st, 3, (int64_t)limit);
-	for (; next(q, st); n++) {
+	for (; sqlite_read_next(q, st); n++) {
 		read_event(st, &row);
 		each(arg, &row);
 	}

@@ -35,7 +35,8 @@ sqlite_row_message(sqlite3_stmt *st, int i)
 	set(&m->message_id, st, i++);
 	m->size = (uint64_t)sqlite3_column_int64(st, i++);
 	m->header_size = (uint64_t)sqlite3_column_int64(st, i++);
-	m->nrcpt = (unsigned)sqlite3_column_int(st, i);
+	m->nrcpt = (unsigned)sqlite3_column_int(st, i++);
+	set(&m->tags, st, i);
 	return m;
 }
 

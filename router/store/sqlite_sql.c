@@ -1,10 +1,6 @@
 /*
- * sqlite_sql.c - every word of SQL that the SQLite engine knows.
- *
- * The body is apart from the message so that reading an envelope never drags
- * 128 KiB along, and a recipient carries all it is counted under, so that
- * settling it reads one row. Of the two indexes one holds what waits, the other
- * the few that are in a process's memory: a row is in one of them.
+ * sqlite_sql.c - every statement that the SQLite engine runs; the tables are in
+ * sqlite_schema.c.
  */
 #include "router/store/sqlite_int.h"
 
@@ -21,7 +17,7 @@
 #define MESSAGE_COLUMNS                                                        \
 	"m.id, m.received, m.reverse_path, m.envid, m.ret, m.flags, m.user, "  \
 	"m.listener, m.client, m.header_from, m.message_id, m.size, "          \
-	"m.header_size, m.nrcpt"
+	"m.header_size, m.nrcpt, m.tags"
 
 #define COUNTER_COLUMNS                                                        \
 	"accepted, sent, delivered, bounced, filtered, deferred, expired, "    \
@@ -43,54 +39,13 @@
 	" AND (?5 = '' OR r.path = ?5)"                                        \
 	" AND (?6 = '' OR r.carrier = ?6)"
 
-const char sqlite_schema[] =
-    "CREATE TABLE message(id INTEGER PRIMARY KEY, received INTEGER NOT NULL,"
-    " reverse_path TEXT NOT NULL, envid TEXT NOT NULL, ret INTEGER NOT NULL,"
-    " flags INTEGER NOT NULL, user TEXT NOT NULL, listener TEXT NOT NULL,"
-    " client TEXT NOT NULL, header_from TEXT NOT NULL,"
-    " message_id TEXT NOT NULL, size INTEGER NOT NULL,"
-    " header_size INTEGER NOT NULL, nrcpt INTEGER NOT NULL,"
-    " spool TEXT NOT NULL) STRICT;"
-    "CREATE INDEX message_spool ON message(spool) WHERE spool <> '';"
-    "CREATE TABLE body(message INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
-    "CREATE TABLE recipient(message INTEGER NOT NULL, idx INTEGER NOT NULL,"
-    " state INTEGER NOT NULL, shelf INTEGER NOT NULL, due INTEGER NOT NULL,"
-    " expires INTEGER NOT NULL, attempts INTEGER NOT NULL,"
-    " notify INTEGER NOT NULL, flags INTEGER NOT NULL,"
-    " unread INTEGER NOT NULL, delay_told INTEGER NOT NULL,"
-    " address TEXT NOT NULL, orcpt TEXT NOT NULL, last TEXT NOT NULL,"
-    " path TEXT NOT NULL, pool TEXT NOT NULL, source TEXT NOT NULL,"
-    " carrier TEXT NOT NULL, grp TEXT NOT NULL, rule TEXT NOT NULL,"
-    " ruleset TEXT NOT NULL, configuration_set TEXT NOT NULL,"
-    " sender TEXT NOT NULL, PRIMARY KEY(message, idx)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX recipient_waiting ON recipient(shelf, due) WHERE state = 0;"
-    "CREATE INDEX recipient_taken ON recipient(state) WHERE state <> 0;"
-    "CREATE TABLE counter(path TEXT NOT NULL, carrier TEXT NOT NULL,"
-    " grp TEXT NOT NULL, sender TEXT NOT NULL, source TEXT NOT NULL,"
-    " rule TEXT NOT NULL, accepted INTEGER NOT NULL, sent INTEGER NOT NULL,"
-    " delivered INTEGER NOT NULL, bounced INTEGER NOT NULL,"
-    " filtered INTEGER NOT NULL, deferred INTEGER NOT NULL,"
-    " expired INTEGER NOT NULL, complained INTEGER NOT NULL,"
-    " suppressed INTEGER NOT NULL, removed INTEGER NOT NULL,"
-    " unread INTEGER NOT NULL,"
-    " PRIMARY KEY(path, carrier, grp, sender, source, rule))"
-    " STRICT, WITHOUT ROWID;"
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
-    " message INTEGER NOT NULL, idx INTEGER NOT NULL, type INTEGER NOT NULL,"
-    " sender TEXT NOT NULL, recipient TEXT NOT NULL, path TEXT NOT NULL,"
-    " carrier TEXT NOT NULL, grp TEXT NOT NULL, source TEXT NOT NULL,"
-    " rule TEXT NOT NULL, code INTEGER NOT NULL, enhanced TEXT NOT NULL,"
-    " stage TEXT NOT NULL, reason TEXT NOT NULL, text TEXT NOT NULL,"
-    " peer TEXT NOT NULL, remote_id TEXT NOT NULL) STRICT;"
-    "CREATE INDEX event_message ON event(message);";
-
 const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
 
 	[SQL_ADD_MESSAGE] = "INSERT INTO message VALUES"
-			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_ADD_BODY] = "INSERT INTO body VALUES(?,?)",
 	[SQL_ADD_RECIPIENT] = "INSERT INTO recipient VALUES"
 			      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -110,6 +65,10 @@ const char *const sqlite_sql[SQL_MAX] = {
 	    " unread = unread + excluded.unread",
 	[SQL_ADD_EVENT] = "INSERT INTO event VALUES"
 			  "(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+
+	[SQL_ADD_TRAFFIC] = "INSERT INTO traffic VALUES(?,?,?,?,?)",
+	[SQL_ADD_RULESET] = "INSERT INTO ruleset VALUES(NULL,?,?,?,?,?)",
+	[SQL_ADD_RULES_FILE] = "INSERT INTO rules_file VALUES(?,?,?,?)",
 
 	[SQL_GET_STORED] = "SELECT state, sender, address, " ROUTE_COLUMNS
 			   " FROM recipient WHERE message = ? AND idx = ?",
@@ -140,7 +99,8 @@ const char *const sqlite_sql[SQL_MAX] = {
 		      " last = coalesce(?7, last)"
 		      " WHERE message = ?1 AND idx = ?2",
 	[SQL_RETURN] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4,"
-		       " delay_told = ?6 WHERE message = ?1 AND idx = ?2",
+		       " delay_told = ?6, last = coalesce(?7, last)"
+		       " WHERE message = ?1 AND idx = ?2",
 
 	[SQL_REMOVE_RECIPIENT] = "DELETE FROM recipient"
 				 " WHERE message = ? AND idx = ?",
@@ -178,6 +138,18 @@ const char *const sqlite_sql[SQL_MAX] = {
 			    "  ORDER BY seq LIMIT ?2) WHERE at < ?1)"
 			    " AND seq < (SELECT max(seq) FROM event)",
 
+	[SQL_TRIM_TRAFFIC] = "DELETE FROM traffic WHERE seq <= ?",
+	/* Asked for together, both would be looked for in all rows. */
+	[SQL_TRAFFIC_ENDS] = "SELECT (SELECT min(seq) FROM traffic),"
+			     " (SELECT max(seq) FROM traffic)",
+	[SQL_TRAFFIC_NEXT] = "SELECT seq, at + ahead FROM traffic"
+			     " WHERE seq > ? ORDER BY seq LIMIT 1",
+
+	[SQL_NEWEST_RULESET] = "SELECT version FROM ruleset"
+			       " ORDER BY number DESC LIMIT 1",
+	[SQL_HAS_RULES_TEXT] = "SELECT 1 FROM rules_file"
+			       " WHERE version = ? LIMIT 1",
+
 	[SQL_FIND_SENDING] = "SELECT message, idx FROM recipient"
 			     " INDEXED BY recipient_taken"
 			     " WHERE state <> 0 AND state = 2",
@@ -205,4 +177,13 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_READ_MESSAGE_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event"
 				    " WHERE message = ?1 AND seq > ?2"
 				    " ORDER BY seq LIMIT ?3",
+	[SQL_READ_TRAFFIC] = "SELECT seq, at, size, text FROM traffic"
+			     " WHERE seq > ?1 AND at >= ?2"
+			     " ORDER BY seq LIMIT ?3",
+	[SQL_READ_RULESETS] = "SELECT number, at, version, who, files, bytes"
+			      " FROM ruleset WHERE number BETWEEN ?1 AND ?2"
+			      " ORDER BY number DESC LIMIT ?3",
+	[SQL_READ_RULES_FILES] = "SELECT f.name, f.text FROM ruleset r"
+				 " JOIN rules_file f ON f.version = r.version"
+				 " WHERE r.number = ? ORDER BY f.idx",
 };

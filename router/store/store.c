@@ -88,6 +88,27 @@ store_read_events(struct store_reader *r, int64_t message, int64_t after,
 	return r->ops->read_events(r, message, after, limit, each, arg);
 }
 
+size_t
+store_read_rulesets(struct store_reader *r, int64_t number, size_t limit,
+    void (*each)(void *, const struct ruleset_row *), void *arg)
+{
+	return r->ops->read_rulesets(r, number, limit, each, arg);
+}
+
+size_t
+store_read_ruleset_files(struct store_reader *r, int64_t number,
+    void (*each)(void *, const struct rules_file *), void *arg)
+{
+	return r->ops->read_ruleset_files(r, number, each, arg);
+}
+
+size_t
+store_read_traffic(struct store_reader *r, int64_t since, int64_t after,
+    size_t limit, void (*each)(void *, const struct traffic_row *), void *arg)
+{
+	return r->ops->read_traffic(r, since, after, limit, each, arg);
+}
+
 /* -- requests ------------------------------------------------------------ */
 
 static void
@@ -134,6 +155,12 @@ store_queue_edit(struct store *s, struct store_queue_edit *r)
 	r->changed = 0;
 	r->at = (struct edit_progress){ .message = 0, .index = -1 };
 	submit(s, &r->req, STORE_QUEUE_EDIT);
+}
+
+void
+store_ruleset(struct store *s, struct store_ruleset *r)
+{
+	submit(s, &r->req, STORE_RULESET);
 }
 
 void
@@ -212,11 +239,12 @@ start_threads(struct store *s, struct err *e)
 }
 
 static int
-open_all(struct store *s, struct store_recovery *recovery, struct err *e)
+open_all(struct store *s, const struct store_config *config,
+    struct store_recovery *recovery, struct err *e)
 {
 	if (take_lock(s, e) < 0 || make_spool(s, e) < 0)
 		return -1;
-	s->engine = s->ops->open(s->directory, e);
+	s->engine = s->ops->open(config, e);
 	if (s->engine == NULL || commit_recovery(s, recovery, e) != STORE_OK ||
 	    spool_sweep(s, &recovery->orphans, e) < 0)
 		return -1;
@@ -247,7 +275,7 @@ store_open(const struct store_config *config, struct store_recovery *recovery,
 	worker_init(&s->spooler);
 	worker_init(&s->reading);
 	*recovery = (struct store_recovery){ 0 };
-	if (open_all(s, recovery, e) < 0)
+	if (open_all(s, config, recovery, e) < 0)
 		store_close(&s);
 	return s;
 }

@@ -35,7 +35,8 @@ struct store_config {
 				      file of this size is given up to keep settling when full. At
 				      least 16 MB, twice the write-ahead log; 0: neither */
 	int64_t event_keep;        /* ms that events are kept */
-	uint64_t traffic_keep;     /* recipients of the latest mail whose envelopes are kept */
+	uint64_t traffic_keep;     /* recipients of the latest mail whose envelopes are kept, and
+				      up to 1,000 more; 0: none */
 };
 
 struct store_recovery {
@@ -162,7 +163,7 @@ struct settlement {
 	unsigned shelf;               /* RETRY, RETURN */
 	bool unread;                  /* RETRY: see recipient.unread */
 	bool delay_told;              /* RETRY, RETURN */
-	const char *last;             /* RETRY: text to keep; NULL keeps the old */
+	const char *last;             /* RETRY, RETURN: text to keep; NULL keeps the old */
 	const struct route *route;    /* the key counted under; moves `accepted` when it differs */
 	const char *sender;           /* sender's domain, part of the key */
 	const char *address;          /* for the event */
@@ -245,7 +246,8 @@ void store_queue_edit(struct store *, struct store_queue_edit *);
 
 /*
  * This rule set is in force from now on. Kept for ever, its text once per version; nothing happens
- * when the newest one kept has the same version. Borrows everything.
+ * when the newest one kept has the same version. STORE_FULL, as with new mail, when there is no
+ * space for it. Borrows everything.
  */
 struct store_ruleset {
 	struct store_request req;
@@ -312,14 +314,15 @@ size_t store_read_ruleset_files(struct store_reader *, int64_t number,
  * clients (not our own notices), the latest store_config.traffic_keep of them.
  */
 struct traffic_row {
-	int64_t seq, at;              /* seq: of its message; grows */
+	int64_t seq, at;              /* seq: of its message, of its hundred in a larger one; grows */
 	const char *from, *header_from, *user, *listener, *tags;
 	uint64_t size;
 	const char *address;          /* local@domain, local part unquoted */
 	bool irregular;
 };
-/* Those since that wall time and after that seq, oldest first, of at most `limit` messages. Returns
- * the number of messages. */
+/* Those since that wall time and after that seq, oldest first, of at most `limit` messages, each
+ * hundred recipients of a larger one counting as one. Returns the number of messages. To read on,
+ * give the last seq as `after`. */
 size_t store_read_traffic(struct store_reader *, int64_t since, int64_t after, size_t limit,
     void (*each)(void *arg, const struct traffic_row *), void *arg);
 

@@ -52,7 +52,7 @@ struct store_reader {
  * again from the start after that.
  */
 struct engine_ops {
-	struct engine *(*open)(const char *directory, struct err *);
+	struct engine *(*open)(const struct store_config *, struct err *);
 	void (*close)(struct engine **);
 
 	enum store_status (*begin)(struct engine *, struct err *);
@@ -63,13 +63,16 @@ struct engine_ops {
 	enum store_status (*tidy)(struct engine *, bool at_once, struct err *);
 
 	/* Inside a transaction. Errors go to req.err. */
-	enum store_status (*execute[STORE_QUEUE_EDIT + 1])(struct engine *, struct store_request *,
+	enum store_status (*execute[STORE_RULESET + 1])(struct engine *, struct store_request *,
 	    struct txn *);
 	enum store_status (*add_counters)(struct engine *, const struct counter_row *,
 	    struct err *);
 	/* Oldest first, at most max, never the newest of all: it keeps the sequence. */
 	enum store_status (*trim_events)(struct engine *, int64_t before, size_t max,
 	    size_t *trimmed, struct err *);
+	/* A slice of the traffic beyond what is to be kept, as enqueues do in passing; *more
+	 * tells whether some is left. */
+	enum store_status (*trim_traffic)(struct engine *, bool *more, struct err *);
 	/* Takes back what the last process had in memory; logs each unread one. */
 	enum store_status (*recover)(struct engine *, int64_t now, struct store_recovery *,
 	    struct txn *, struct err *);
@@ -90,6 +93,12 @@ struct engine_ops {
 	uint64_t (*read_queue_size)(struct store_reader *);
 	size_t (*read_events)(struct store_reader *, int64_t message, int64_t after, size_t limit,
 	    void (*each)(void *, const struct event_row *), void *);
+	size_t (*read_rulesets)(struct store_reader *, int64_t number, size_t limit,
+	    void (*each)(void *, const struct ruleset_row *), void *);
+	size_t (*read_ruleset_files)(struct store_reader *, int64_t number,
+	    void (*each)(void *, const struct rules_file *), void *);
+	size_t (*read_traffic)(struct store_reader *, int64_t since, int64_t after, size_t limit,
+	    void (*each)(void *, const struct traffic_row *), void *);
 };
 extern const struct engine_ops sqlite_engine;
 
@@ -124,6 +133,8 @@ struct space {
 void space_init(struct space *, const char *directory, uint64_t reserve);
 void space_release(struct space *);
 bool space_is_low(struct space *); /* asks the file system, but not more than ten times a second */
+/* Whether that many bytes more would leave the reserve alone. */
+bool space_has_room(struct space *, uint64_t bytes);
 bool space_give_up_ballast(struct space *); /* false: it was gone already */
 void space_restore_ballast(struct space *); /* if there is room for it by now */
 

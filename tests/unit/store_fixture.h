@@ -60,7 +60,8 @@ fixture_open(const char *parent, uint64_t reserve)
 	the->inbox = inbox_new(the->base);
 	the->config = (struct store_config){ .directory = the->dir,
 		.reserve_bytes = reserve,
-		.event_keep = 1000000000 };
+		.event_keep = 1000000000,
+		.traffic_keep = 200000 };
 	the->ids.maker = 1;
 	if (fixture_reopen(&e) < 0)
 		fail_msg("%s", e.text);

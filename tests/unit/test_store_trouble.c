@@ -59,7 +59,7 @@ a_newer_schema_is_refused(void **state)
 {
 	(void)state;
 	sql("PRAGMA user_version = 7");
-	assert_refused("has schema 7, this program knows up to 1");
+	assert_refused("has schema 7, this program knows up to 2");
 }
 
 static void
