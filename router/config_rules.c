@@ -10,13 +10,17 @@
 #include "mta/base/alloc.h"
 #include "rules/rules.h"
 
+/* Those that a rule can name: not what `hold` and `reject` do. */
 static const char **
-path_names(const struct config *cfg)
+path_names(const struct config *cfg, size_t *n)
 {
 	const char **names = xcalloc(cfg->npaths + 1, sizeof(*names));
 
+	*n = 0;
 	for (size_t i = 0; i < cfg->npaths; i++)
-		names[i] = cfg->paths[i].name;
+		if (cfg->paths[i].kind != PATH_HOLD &&
+		    cfg->paths[i].kind != PATH_REJECT)
+			names[(*n)++] = cfg->paths[i].name;
 	return names;
 }
 
@@ -67,13 +71,14 @@ check_use(const struct config *cfg, const struct ruleset *rules,
     const struct rules_use *use, struct rules_report *report)
 {
 	const char **names = NULL;
+	size_t n;
 
 	switch (use->kind) {
 	case RULES_USE_PATH:
-		names = path_names(cfg);
+		names = path_names(cfg, &n);
 		if (config_path_find(cfg, use->name) == NULL)
 			ruleset_report_unknown(
-			    rules, use, names, cfg->npaths, report);
+			    rules, use, names, n, report);
 		break;
 	case RULES_USE_POOL:
 		names = pool_names(cfg);

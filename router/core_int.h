@@ -40,7 +40,7 @@ struct core {
 
 /* core_take.c: a recipient has come into memory: route it, give it to its lane. */
 void core_take(struct core *, struct recipient *);
-/* Its rule has a fallback path that is open and able to carry it. */
+/* Its rule has a fallback path that is able to carry it, and open or to be tried. */
 bool core_may_fall_back(const struct core *, const struct recipient *);
 /* A path was closed or opened: what waits for it or could wait there instead is taken again. */
 void core_paths_changed(struct core *);

@@ -1,15 +1,18 @@
 /*
  * core_take.c - a recipient has come into memory: where it goes.
  *
- * Three questions, each time anew: what do the rules say now (decide), is the path that they name
- * closed and may another stand in for it (fall_back), and what does the path do with it: most wait in
- * a lane, some are settled at once.
+ * Three questions, each time anew: what do the rules say now (decide), is the
+ * path that they name closed and may another stand in for it (fall_back), and
+ * what does the path do with it: most wait in a lane, some are settled at once.
  *
- * Falling back. A rule with `fallback PATH` names the path to take while its own is closed (lane_path.c
- * says what closed is, and who tries a closed path). When a path is closed or opened, all that wait in
- * lanes and would go elsewhere now are taken again. When both are closed everybody waits for the rule's
- * own, so nobody is passed to and fro. A fallback is for this once: whoever comes back into memory is
- * decided on anew, and takes the rule's own path as soon as that is open.
+ * Falling back. A rule with `fallback PATH` names the path to take while its
+ * own is closed (lane_path.c says what closed is, and who tries a closed path).
+ * When a path is closed or opened, all that wait in lanes and would go
+ * elsewhere now are taken again. When both are closed everybody waits for the
+ * rule's own but one at a time that tries the other after its rest, so nobody
+ * is passed to and fro. A fallback is for this once: whoever comes back into
+ * memory is decided on anew, and takes the rule's own path as soon as that is
+ * open.
  */
 #include "router/core_int.h"
 
@@ -22,7 +25,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* -- what the rules say ----------------------------------------------------------------------------- */
+/* -- what the rules say
+ * -----------------------------------------------------------------------------
+ */
 
 /* A path of this configuration that sends mail somewhere. */
 static bool
@@ -34,19 +39,21 @@ sends(const struct core *c, const char *path)
 }
 
 /*
- * One whose last attempt ended "final dot sent, reply unread" stays on its path while that exists: by
- * another it might arrive twice. What sends nothing (hold, reject, discard) may still have it.
+ * One whose last attempt ended "final dot sent, reply unread" stays on its path
+ * while that exists: by another it might arrive twice. What sends nothing
+ * (hold, reject, discard) may still have it.
  */
 static bool
 stays(const struct core *c, const struct recipient *r, const struct route *to)
 {
 	return r->unread && strcmp(to->path, r->route.path) != 0 &&
-	    sends(c, to->path) && sends(c, r->route.path) &&
-	    (r->route.source[0] == '\0' ||
-		config_source_find(c->config, r->route.source) != NULL);
+	       sends(c, to->path) && sends(c, r->route.path) &&
+	       (r->route.source[0] == '\0' ||
+		   config_source_find(c->config, r->route.source) != NULL);
 }
 
-/* Time does not count while a recipient is held: one that is let go has its try. */
+/* Time does not count while a recipient is held: one that is let go has its
+ * try. */
 static void
 give_time(struct core *c, struct recipient *r)
 {
@@ -73,14 +80,18 @@ decide(struct core *c, struct recipient *r)
 		give_time(c, r);
 }
 
-/* -- when the path is closed ------------------------------------------------------------------------- */
+/* -- when the path is closed
+ * ------------------------------------------------------------------------- */
 
+/* One that is closed itself may still be tried: else nobody might ever, when
+ * all come to it so. */
 static bool
 finds_fallback(
     const struct core *c, const struct recipient *r, struct route *out)
 {
 	return route_fallback(c->config, r, out) &&
-	    !lanes_path_closed(c->lanes, out->path);
+	       (!lanes_path_closed(c->lanes, out->path) ||
+		   lanes_wants_probe(c->lanes, out->path));
 }
 
 bool
@@ -110,7 +121,7 @@ is_misplaced(void *arg, const struct recipient *r)
 	const struct core *c = arg;
 
 	return lanes_path_closed(c->lanes, r->route.path) &&
-	    (r->route.instead != NULL || core_may_fall_back(c, r));
+	       (r->route.instead != NULL || core_may_fall_back(c, r));
 }
 
 static void
@@ -125,9 +136,12 @@ core_paths_changed(struct core *c)
 	lanes_take(c->lanes, is_misplaced, take_again, c);
 }
 
-/* -- and there ------------------------------------------------------------------------------------------ */
+/* -- and there
+ * ------------------------------------------------------------------------------------------
+ */
 
-/* Bodies in memory are bounded: beyond that, one is read again when its turn comes. */
+/* Bodies in memory are bounded: beyond that, one is read again when its turn
+ * comes. */
 static void
 keep_body(struct core *c, struct message *m)
 {
@@ -173,7 +187,8 @@ reject(struct core *c, struct recipient *r)
 {
 	struct outcome o;
 
-	outcome_set(&o, SCOPE_RECIPIENT, STAGE_NONE, true, "%s", r->route.reject);
+	outcome_set(
+	    &o, SCOPE_RECIPIENT, STAGE_NONE, true, "%s", r->route.reject);
 	o.code = 550;
 	strcpy(o.enhanced, "5.7.1");
 	settle_at_once(c, r, PATH_REJECT, &o);
@@ -222,7 +237,8 @@ core_take(struct core *c, struct recipient *r)
 	if (!path_carries(path->kind, r, &why))
 		settle_at_once(c, r, path->kind, &why);
 	else if (!room && path_class(path->kind) != NULL)
-		/* It was planned otherwise and its new shelf is full: wait there. */
+		/* It was planned otherwise and its new shelf is full: wait
+		 * there. */
 		settle_return(c->settler, r, r->due);
 	else
 		arrive(c, r, path->kind);

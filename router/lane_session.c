@@ -74,13 +74,16 @@ goes_along(const struct recipient *r, const struct recipient *first)
 	    route_equal(&r->route, &first->route);
 }
 
-/* Whether irregular local parts go out as they are: the rule's word, else the shape's. */
+/* Whether irregular local parts go out as they are: the rule's word, else that of the domain's shape. */
 static bool
-goes_raw(const struct lane *l, const struct route *route)
+goes_raw(const struct lane *l, const struct recipient *r)
 {
-	if (route->local_part == LOCAL_PART_SHAPE)
-		return l->shape.raw;
-	return route->local_part == LOCAL_PART_RAW;
+	struct rules_shape shape;
+
+	if (r->route.local_part != LOCAL_PART_SHAPE)
+		return r->route.local_part == LOCAL_PART_RAW;
+	route_shape(l->config, &r->route, r->domain, &shape);
+	return shape.raw;
 }
 
 static void
@@ -116,7 +119,7 @@ take_delivery(struct session *session, struct sender *s)
 	if (first->message->body != NULL)
 		d->body = body_ref(first->message->body);
 	d->route = first->route;
-	d->raw = goes_raw(dest->lane, &d->route);
+	d->raw = goes_raw(dest->lane, first);
 	d->recipients = xcalloc(limit, sizeof(struct recipient *));
 	for (r = first; d->n < limit && goes_along(r, first);
 	     r = TAILQ_FIRST(&s->waiting)) {

@@ -238,6 +238,58 @@ what_has_no_code(void **state)
 	}
 }
 
+/* Our rules' refusal is no address's fault, whatever words the rule has for it. */
+static void
+a_rejection_by_rule(void **state)
+{
+	static const char *const texts[] = { "550 5.7.1 no such user",
+		"550 5.7.1 Unknown user", "550 5.1.1 user unknown",
+		"550 too many, greylisted", "550 x" };
+
+	(void)state;
+	for (size_t i = 0; i < N(texts); i++) {
+		struct outcome o = said(SCOPE_RECIPIENT, STAGE_NONE, texts[i]);
+		struct verdict v;
+
+		classify(PATH_REJECT, "docomo", &o, &v);
+		assert_int_equal(v.action, VERDICT_BOUNCE);
+		assert_string_equal(v.reason, "policyviolation");
+	}
+}
+
+/* A source address that is gone closes the path; nothing that a peer says or does can. */
+static void
+a_source_that_is_gone(void **state)
+{
+	static const struct {
+		enum outcome_scope scope;
+		enum smtp_stage stage;
+		const char *reply; /* NULL: none */
+		enum verdict_action action;
+	} row[] = {
+		{ SCOPE_PATH, STAGE_CONNECT, NULL, VERDICT_HOLD },
+		{ SCOPE_LANE, STAGE_CONNECT, NULL, VERDICT_RETRY },
+		{ SCOPE_PATH, STAGE_DNS, NULL, VERDICT_RETRY },
+		{ SCOPE_LANE, STAGE_CONNECT,
+		    "421 cannot use the source address", VERDICT_RETRY },
+		{ SCOPE_PATH, STAGE_CONNECT, "421 go away", VERDICT_RETRY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(row); i++) {
+		struct outcome o;
+		struct verdict v;
+
+		if (row[i].reply != NULL)
+			o = said(row[i].scope, row[i].stage, row[i].reply);
+		else
+			outcome_set(&o, row[i].scope, row[i].stage, false,
+			    "cannot use the source address");
+		classify(PATH_MTA, "kddi", &o, &v);
+		assert_int_equal(v.action, row[i].action);
+	}
+}
+
 static void
 a_reset_is_a_block(void **state)
 {
@@ -306,6 +358,8 @@ main(void)
 		cmocka_unit_test(every_row_has_its_meaning),
 		cmocka_unit_test(every_fact_is_a_row),
 		cmocka_unit_test(what_has_no_code),
+		cmocka_unit_test(a_rejection_by_rule),
+		cmocka_unit_test(a_source_that_is_gone),
 		cmocka_unit_test(a_reset_is_a_block),
 		cmocka_unit_test(a_refused_session_bounces_nobody),
 		cmocka_unit_test(statuses),

@@ -219,6 +219,14 @@ static const struct golden goldens[] = {
 	    "t.conf:14: servers: expected an address or address@port, not 'a'\n"
 	    "t.conf:14: servers: expected an address or address@port, not "
 	    "'::1@0'\n" },
+	{ "paths that are built in", CONFIG_SETTINGS,
+	    RELAY "path hold { type = mta }\npath reject { type = discard }\n"
+		  "path discard { type = mta port = 0 }\n",
+	    "t.conf:5: path 'hold' is built in and cannot be defined\n"
+	    "t.conf:6: path 'reject' is built in and cannot be defined\n"
+	    "t.conf:7: path 'discard' is of type mta, and can only be of type "
+	    "discard\n"
+	    "t.conf:7: port: '0' is too small for a port\n" },
 	{ "nothing comes in; empty values", CONFIG_SETTINGS,
 	    "users = \"\"\nlog = ${OIWAKE_TEST_UNSET}\nqueue { }\nqueue { }\n"
 	    "rules = \"a\\nb\"\n",
@@ -369,6 +377,8 @@ a_whole_file(void **state)
 	assert_non_null(path);
 	assert_ptr_equal(path->pool, &cfg->pools[0]);
 	assert_int_equal(config_path_find(cfg, "discard")->kind, PATH_DISCARD);
+	assert_int_equal(config_path_find(cfg, "hold")->kind, PATH_HOLD);
+	assert_int_equal(config_path_find(cfg, "reject")->kind, PATH_REJECT);
 	assert_null(config_path_find(cfg, "other"));
 	assert_int_equal(cfg->delay_notice, 90 * 60 * 1000);
 	assert_int_equal(cfg->reserve, 1 << 30);
