@@ -36,8 +36,8 @@ static const char *const domains[] = { "a.jp", "b.jp", "ab.jp", "a.b.jp",
 	"b.a.jp", "x.a.b.jp", "jp", "a", "ne.jp", "docomo.ne.jp",
 	"x.docomo.ne.jp", "ezweb.ne.jp", "ko.jp", "[192.0.2.1]" };
 static const char *const locals[] = { "u", "u", "U", "v", "us", "vu+tag",
-	"a..b", "a.", ".a", "a b", "k", "\xe2\x84\xaa" /* KELVIN SIGN, a k */,
-	"\xc5\xbf" /* LONG S */ };
+	"vuus", "aab", "a..b", "a.", ".a", "a b", "k",
+	"\xe2\x84\xaa" /* KELVIN SIGN, a k */, "\xc5\xbf" /* LONG S */ };
 static const char *const users[] = { "web", "batch", "Web", "a b", "to", "*",
 	"info@a.jp" };
 static const char *const listeners[] = { "submission", "relay" };
@@ -51,7 +51,8 @@ static const char *const paths[] = { "mta", "mta2", "ses", "ses2" };
 static const char *const whole_patterns[] = { "^u", "@a\\.jp$", "^U@", "\\.\\.",
 	"b", "^$", "^(u|v)@.*jp$", "a b", "^[^@]+@(a|b)\\.", "^(?!u).*@a",
 	"^v.*\\+tag@", "u(*ACCEPT)nothing", "^.{1,3}@", "k@",
-	"(a|b(?1)?b)\\.jp", "jp$", "^a\\.b\\.jp$", "\\/|u", "(?i)US@", "s@" };
+	"(a|b(?1)?b)\\.jp", "jp$", "^vu+s@", "(?:u|aa)+[sb]@", "^a\\.b\\.jp$",
+	"\\/|u", "(?i)US@", "s@" };
 
 static const char *const pieces[] = { "a", "b", "u", "v", "jp", "k", "s", "@",
 	"\\.", ".", "[ab]", "[^a]", "\\w", "\\bu", "^", "$", "\\x61", "\\x{6b}",
@@ -59,7 +60,8 @@ static const char *const pieces[] = { "a", "b", "u", "v", "jp", "k", "s", "@",
 	"(?i:K)", "(*ACCEPT)", "\\K", "(?=u)", "(?!u)", "(?<=a)", "(?<!a)",
 	"(?>a|ab)", "\\1", "(?(1)a|b)", "\\N", "\\pL", "\\A", "\\z", " ", "#",
 	"\\ ", "\\#", "{2", "K", "S", "\\141", "\\o{141}", "\xc5\xbf", "\\/",
-	"(?x) a", "(?:)", "(*PRUNE)", "[^\\W@]" };
+	"(?x) a", "(?:)", "(*PRUNE)", "[^\\W@]", "vu+s", "^a{1,2}b", "vu*s@",
+	"[au]{2}" };
 static const char *const repeats[] = { "?", "*", "+", "{0}", "{0,1}", "{1,2}",
 	"{2}", "??", "+?", "*+" };
 /* Of a group: nothing unbounded within something unbounded. */
