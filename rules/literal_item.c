@@ -24,6 +24,13 @@ ascii_alnum(unsigned char c)
 	       (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
 }
 
+static void
+set_add_digits(struct byte_set *s)
+{
+	for (int c = '0'; c <= '9'; c++)
+		byte_set_add(s, (unsigned char)c);
+}
+
 /* Adds a character as it matches; false if it matches more than one byte. */
 static bool
 set_add(struct byte_set *s, unsigned char c, bool caseless)
@@ -108,8 +115,7 @@ read_class_escape(
 		return false;
 	c = *r->p++;
 	if (c == 'd') {
-		for (c = '0'; c <= '9'; c++)
-			byte_set_add(set, c);
+		set_add_digits(set);
 	} else if (ascii_alnum(c) || c >= 0x80) {
 		*known = false;
 	} else {
@@ -273,8 +279,7 @@ read_escape(struct cursor *r, struct item *item)
 		return false;
 	c = *r->p++;
 	if (c == 'd') {
-		for (c = '0'; c <= '9'; c++)
-			byte_set_add(&item->set[0], c);
+		set_add_digits(&item->set[0]);
 		item->n = 1;
 		return true;
 	}

@@ -222,7 +222,7 @@ struct sieve *
 sieve_new(const struct pattern *const *pattern, size_t n)
 {
 	struct sieve *s = rules_alloc(sizeof(*s));
-	const struct text **text = rules_alloc(n * sizeof(*text));
+	const struct text **text = rules_alloc(n * sizeof(void *));
 
 	s->n = n;
 	s->words = SIEVE_WORDS(n);
@@ -303,25 +303,27 @@ all_ascii(const char *subject, size_t len)
 	return seen < 0x80;
 }
 
+static const uint64_t *
+beginning_with(const struct sieve *s, char c)
+{
+	return s->begin + (unsigned char)c * s->words;
+}
+
 static void
 drop_by_beginning(
     const struct sieve *s, const char *subject, size_t len, uint64_t *bits)
 {
-	const uint64_t *first = NULL;
+	bool one_beginning = len > 0 && all_ascii(subject, len);
 	uint64_t any;
 
-	if (len > 0 && all_ascii(subject, len))
-		first = s->begin + (unsigned char)subject[0] * s->words;
 	for (size_t w = 0; w < s->words; w++) {
-		if (bits[w] == 0)
-			continue;
 		any = s->anyhow[w];
 		for (size_t i = 0; i < len && (bits[w] & ~any) != 0; i++)
-			any |=
-			    s->begin[(unsigned char)subject[i] * s->words + w];
+			any |= beginning_with(s, subject[i])[w];
 		bits[w] &= any;
-		if (first != NULL)
-			bits[w] &= first[w] | s->loose[w];
+		if (one_beginning)
+			bits[w] &=
+			    beginning_with(s, subject[0])[w] | s->loose[w];
 	}
 }
 
