@@ -203,7 +203,8 @@ def sets(rng):
     real, stubborn = pattern_rules(patterns()), pattern_rules(stubborn_patterns())
     found = {"whole": Set(write_rules("whole.rules", domains, real), lists),
              "first": Set(write_rules("first.rules", real, domains), lists),
-             "stubborn": Set(write_rules("stubborn.rules", domains, stubborn), lists)}
+             "stubborn": Set(write_rules("stubborn.rules", domains, stubborn), {
+                 "miss": (write_lines("miss.few", unknown[:PCRE_KEYS]), True)})}
     for size in SIZES:
         these = hits(rng, size, ADDRESSES)
         found[size] = Set(write_rules(f"{size}.rules", (domain_rule(i) for i in range(size))), {
