@@ -6,9 +6,13 @@
  * ask and what has been answered. The parent kills it, opens the store and
  * compares: a change that was answered has happened, one that was only asked
  * may have, nothing else has. Then the next child goes on with the same store.
+ * Likewise the envelopes that are kept to try rules on, which come with the
+ * enqueue or not at all, and the rule sets that were in force.
  * STORE_CRASH_ROUNDS in the environment makes it longer.
  */
 #include "tests/unit/store_fixture.h"
+
+#include "rules/rules.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +22,16 @@ enum { ROUNDS = 30, BUSY = 16, RECIPIENTS = 2, KNOWN_MAX = 100000 };
 #define FOUND (1u << 31) /* in known.index while comparing */
 #define DUE   INT64_C(1767225600000)
 
-enum what { ASK_ENQUEUE, ENQUEUED, ASK_FINAL, FINAL, ASK_RETRY, RETRIED };
+enum what {
+	ASK_ENQUEUE,
+	ENQUEUED,
+	ASK_FINAL,
+	FINAL,
+	ASK_RETRY,
+	RETRIED,
+	ASK_RULESET,
+	IN_FORCE,
+};
 
 struct record {
 	int64_t id;
@@ -139,6 +152,49 @@ on_enqueued(struct store_request *req)
 	begin(j);
 }
 
+/* One rule set after the other, while mail comes in. Their files are as many
+ * as the number of the version says, up to three. */
+struct applying {
+	struct store_ruleset r;
+	struct rules_file file[3];
+	char version[24];
+	int64_t number;
+};
+
+static void apply_next(struct applying *);
+
+static void
+on_applied(struct store_request *req)
+{
+	struct applying *a = container_of(req, struct applying, r.req);
+
+	check(req);
+	tell(IN_FORCE, a->number, 0);
+	apply_next(a);
+}
+
+static void
+apply_next(struct applying *a)
+{
+	static char text[20000];
+
+	memset(text, '#', sizeof(text) - 1);
+	a->number = message_id_new(&the->ids, clock_wall());
+	snprintf(a->version, sizeof(a->version), "%lld", (long long)a->number);
+	for (size_t i = 0; i < 3; i++)
+		a->file[i] =
+		    (struct rules_file){ a->version, text, sizeof(text) - 1 };
+	a->r = (struct store_ruleset){ .at = a->number,
+		.who = "child",
+		.version = a->version,
+		.n = 1 + (size_t)(a->number % 3),
+		.file = a->file };
+	a->r.req.reply_to = the->inbox;
+	a->r.req.done = on_applied;
+	tell(ASK_RULESET, a->number, 0);
+	store_ruleset(the->store, &a->r);
+}
+
 static void
 start(struct job *j)
 {
@@ -152,6 +208,8 @@ start(struct job *j)
 	TAILQ_CONCAT(&j->enqueue.recipients, &r->recipients, link);
 	free(r);
 	j->id = j->enqueue.message->id;
+	/* So that its envelope is known again. */
+	j->enqueue.message->received = j->id;
 	j->enqueue.leased = true;
 	j->enqueue.req.done = on_enqueued;
 	for (unsigned i = 0; i < RECIPIENTS; i++) {
@@ -174,6 +232,7 @@ work(int fd, unsigned seed)
 	}
 	for (int i = 0; i < BUSY; i++)
 		start(xcalloc(1, sizeof(struct job)));
+	apply_next(xcalloc(1, sizeof(struct applying)));
 	event_base_dispatch(the->base);
 	_exit(1);
 }
@@ -189,9 +248,19 @@ struct known { /* of one recipient */
 	unsigned retries_asked, retried;
 };
 
+/* Of a message's envelope or a rule set: stored in this round. */
+struct record_known {
+	int64_t id;
+	enum certainty stored;
+	bool seen;
+};
+
 struct model {
 	struct known *known;
 	size_t n;
+	struct record_known *envelope, *ruleset;
+	size_t nenvelopes, nrulesets;
+	int64_t traffic_after, ruleset_after; /* cursors over earlier rounds */
 };
 
 /* Recipients become known in the order of their ids, but for those of one
@@ -205,11 +274,44 @@ find(struct model *m, int64_t id, unsigned index)
 	return NULL;
 }
 
+static struct record_known *
+find_record(struct record_known *list, size_t n, int64_t id)
+{
+	while (n-- > 0)
+		if (list[n].id == id)
+			return &list[n];
+	return NULL;
+}
+
+static void
+learn_record(
+    struct record_known *list, size_t *n, int64_t id, enum certainty stored)
+{
+	struct record_known *k = find_record(list, *n, id);
+
+	if (k == NULL) {
+		assert_true(*n < KNOWN_MAX);
+		k = &list[(*n)++];
+		*k = (struct record_known){ .id = id };
+	}
+	if (k->stored < stored)
+		k->stored = stored;
+}
+
 static void
 learn(struct model *m, const struct record *r)
 {
-	struct known *k = find(m, r->id, r->index);
+	struct known *k;
 
+	if (r->what == ASK_RULESET || r->what == IN_FORCE) {
+		learn_record(m->ruleset, &m->nrulesets, r->id,
+		    r->what == IN_FORCE ? YES : MAYBE);
+		return;
+	}
+	if (r->what == ASK_ENQUEUE || r->what == ENQUEUED)
+		learn_record(m->envelope, &m->nenvelopes, r->id,
+		    r->what == ENQUEUED ? YES : MAYBE);
+	k = find(m, r->id, r->index);
 	if (r->what == ASK_ENQUEUE) {
 		assert_null(k);
 		assert_true(m->n < KNOWN_MAX);
@@ -237,6 +339,9 @@ learn(struct model *m, const struct record *r)
 	case RETRIED:
 		k->retried++;
 		break;
+	case ASK_RULESET:
+	case IN_FORCE:
+		break;
 	}
 }
 
@@ -257,6 +362,119 @@ assert_known(struct model *m, const struct seen_recipient *s)
 	k->index |= FOUND;
 }
 
+/* -- the parent, on envelopes and rule sets ------------------------------ */
+
+struct reading {
+	struct store_query query;
+	struct model *m;
+	const struct view *queue;
+	size_t files;
+	int64_t newest;
+};
+
+static bool
+in_queue(const struct view *v, int64_t id)
+{
+	for (size_t i = 0; i < v->nrecipients; i++)
+		if (v->recipient[i].message == id)
+			return true;
+	return false;
+}
+
+/* Every recipient of a message in one row, and numbered without a gap. */
+static void
+see_traffic(void *arg, const struct traffic_row *row)
+{
+	struct reading *g = arg;
+	struct model *m = g->m;
+	struct record_known *k =
+	    find_record(m->envelope, m->nenvelopes, row->at);
+
+	assert_non_null(k);
+	if (k->seen) {
+		assert_int_equal(row->seq, m->traffic_after);
+		return;
+	}
+	k->seen = true;
+	assert_int_equal(row->seq, m->traffic_after + RECIPIENTS);
+	m->traffic_after = row->seq;
+}
+
+static void
+see_file(void *arg, const struct rules_file *f)
+{
+	struct reading *g = arg;
+
+	g->files++;
+	assert_int_equal(strtoll(f->name, NULL, 10), g->newest);
+	assert_int_equal(f->len, strlen(f->text));
+	assert_int_equal(f->len, 19999);
+}
+
+static void
+see_ruleset(void *arg, const struct ruleset_row *row)
+{
+	struct reading *g = arg;
+	struct record_known *k;
+
+	if (row->number <= g->m->ruleset_after)
+		return;
+	k = find_record(g->m->ruleset, g->m->nrulesets, row->at);
+	assert_non_null(k);
+	assert_false(k->seen);
+	k->seen = true;
+	assert_int_equal(strtoll(row->version, NULL, 10), row->at);
+	assert_int_equal(row->files, 1 + row->at % 3);
+	if (g->newest == 0)
+		g->newest = row->at;
+}
+
+static void
+see_number(void *arg, const struct ruleset_row *row)
+{
+	*(int64_t *)arg = row->number;
+}
+
+static void
+read_records_kept(struct store_query *q, struct store_reader *r)
+{
+	struct reading *g = container_of(q, struct reading, query);
+	int64_t newest = 0;
+
+	store_read_traffic(
+	    r, 0, g->m->traffic_after, KNOWN_MAX, see_traffic, g);
+	store_read_rulesets(r, 0, KNOWN_MAX, see_ruleset, g);
+	store_read_rulesets(r, 0, 1, see_number, &newest);
+	if (g->newest != 0) {
+		store_read_ruleset_files(r, newest, see_file, g);
+		assert_int_equal(g->files, 1 + g->newest % 3);
+	}
+	g->m->ruleset_after = newest;
+}
+
+/* What was answered is kept, and an envelope is where its message is. */
+static void
+compare_records(struct model *m, const struct view *queue)
+{
+	struct reading g = { .query = { .reply_to = the->inbox,
+				 .run = read_records_kept,
+				 .done = on_query_answer },
+		.m = m,
+		.queue = queue };
+
+	store_query(the->store, &g.query);
+	await(1);
+	for (size_t i = 0; i < m->nenvelopes; i++) {
+		const struct record_known *k = &m->envelope[i];
+
+		assert_int_equal(
+		    k->seen, k->stored == YES || in_queue(queue, k->id));
+	}
+	for (size_t i = 0; i < m->nrulesets; i++)
+		assert_true(m->ruleset[i].seen || m->ruleset[i].stored != YES);
+	m->nenvelopes = m->nrulesets = 0;
+}
+
 /* What is in the queue is known, and what is known is in the queue unless it
  * may be gone. The model is then what is there. */
 static void
@@ -266,6 +484,7 @@ compare(struct model *m)
 	size_t kept = 0;
 
 	assert_equation(v);
+	compare_records(m, v);
 	for (size_t i = 0; i < v->nrecipients; i++)
 		assert_known(m, &v->recipient[i]);
 	for (size_t i = 0; i < m->n; i++) {
@@ -332,12 +551,15 @@ what_was_answered_survives(void **state)
 {
 	const char *rounds = getenv("STORE_CRASH_ROUNDS");
 	int n = rounds != NULL ? atoi(rounds) : ROUNDS;
-	struct model m = { .known = xcalloc(KNOWN_MAX, sizeof(*m.known)) };
+	struct model m = { .known = xcalloc(KNOWN_MAX, sizeof(*m.known)),
+		.envelope = xcalloc(KNOWN_MAX, sizeof(*m.envelope)),
+		.ruleset = xcalloc(KNOWN_MAX, sizeof(*m.ruleset)) };
 	struct err e = ERR_INIT;
 
 	(void)state;
 	log_set_level(LOG_ERROR + 1);
 	srandom(4711);
+	the->config.traffic_keep = 10000000;
 	for (int i = 0; i < n; i++) {
 		unsigned seed = (unsigned)random();
 
@@ -350,6 +572,8 @@ what_was_answered_survives(void **state)
 			empty_queue(&m);
 	}
 	free(m.known);
+	free(m.envelope);
+	free(m.ruleset);
 }
 
 int

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/store_fixture.h"
 
+#include "rules/rules.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -255,6 +257,82 @@ try_put(void)
 	return st;
 }
 
+static enum store_status
+try_ruleset(const char *version, const char *text, size_t len)
+{
+	const struct rules_file file = { "a.rules", text, len };
+	struct store_ruleset r = {
+		.who = "start", .version = version, .n = 1, .file = &file
+	};
+
+	prepare_request(&r.req);
+	store_ruleset(the->store, &r);
+	await(1);
+	if (r.req.status != STORE_OK)
+		assert_string_not_equal(r.req.err.text, "");
+	return r.req.status;
+}
+
+struct kept {
+	struct store_query query;
+	size_t rulesets, files, traffic;
+	int64_t seq;
+};
+
+static void
+see_kept_ruleset(void *arg, const struct ruleset_row *row)
+{
+	struct kept *k = arg;
+
+	k->rulesets++;
+	assert_true(row->number > 0);
+}
+
+static void
+see_kept_file(void *arg, const struct rules_file *f)
+{
+	struct kept *k = arg;
+
+	k->files++;
+	assert_string_equal(f->name, "a.rules");
+	assert_int_equal(strlen(f->text), f->len);
+}
+
+static void
+see_kept_traffic(void *arg, const struct traffic_row *row)
+{
+	struct kept *k = arg;
+
+	k->traffic++;
+	k->seq = row->seq;
+}
+
+static void
+read_kept(struct store_query *q, struct store_reader *r)
+{
+	struct kept *k = container_of(q, struct kept, query);
+
+	store_read_rulesets(r, 0, 100, see_kept_ruleset, k);
+	store_read_ruleset_files(r, 1, see_kept_file, k);
+	store_read_traffic(r, 0, 0, 10000, see_kept_traffic, k);
+}
+
+/* So much and no more is kept, and traffic is numbered without a gap. */
+static void
+assert_kept(size_t rulesets, size_t files, size_t traffic)
+{
+	struct kept k = { .query = { .reply_to = the->inbox,
+			      .run = read_kept,
+			      .done = on_query_answer } };
+
+	store_query(the->store, &k.query);
+	await(1);
+	assert_int_equal(k.rulesets, rulesets);
+	assert_int_equal(k.files, files);
+	assert_int_equal(k.traffic, traffic);
+	assert_int_equal(k.seq, traffic);
+}
+
 static void
 a_failed_fsync_is_final(void **state)
 {
@@ -271,6 +349,7 @@ a_failed_fsync_is_final(void **state)
 	assert_int_equal(try_put(), STORE_FAILED);
 	assert_int_equal(ask_begin(id, 0, &to_docomo, NULL), STORE_FAILED);
 	assert_int_equal(ask_settle(&s, NULL), STORE_FAILED);
+	assert_int_equal(try_ruleset("v1", "#", 1), STORE_FAILED);
 	prepare_request(&l.req);
 	store_lease(the->store, &l);
 	await(1);
@@ -325,6 +404,26 @@ without_space_only_settlements_are_kept(void **state)
 	assert_int_equal(count_of(v, "mta", COUNT_SENT), 1);
 	assert_equation(v);
 	look_away(v);
+}
+
+static void
+without_space_nothing_of_rules_or_traffic_is_kept(void **state)
+{
+	(void)state;
+	put(1, DUE, false);
+	assert_int_equal(try_ruleset("v1", "#", 1), STORE_OK);
+	atomic_store(&fail_write, SQLITE_FULL);
+	assert_int_equal(try_ruleset("v2", "# 2", 3), STORE_FULL);
+	assert_int_equal(try_put(), STORE_FULL);
+	assert_kept(1, 1, 1);
+	atomic_store(&fail_write, 0);
+	assert_kept(1, 1, 1);
+	assert_int_equal(try_put(), STORE_OK);
+	assert_int_equal(try_ruleset("v2", "# 2", 3), STORE_OK);
+	assert_kept(2, 1, 2);
+	assert_int_equal(fixture_reopen(NULL), 0);
+	assert_int_equal(try_put(), STORE_OK);
+	assert_kept(2, 1, 3);
 }
 
 /* -- a disk that is really full ------------------------------------------ */
@@ -473,6 +572,34 @@ the_ballast_pays_for_settling(void **state)
 	assert_true(has_ballast());
 }
 
+/* Refused before it is begun: neither the ballast nor anybody's mail pays for
+ * it. */
+static void
+rules_too_large_for_the_disk_are_refused_alone(void **state)
+{
+	size_t len = 30 << 20;
+	char *text;
+
+	(void)state;
+	if (the == NULL)
+		skip();
+	text = xmalloc(len + 1);
+	memset(text, '#', len);
+	text[len] = '\0';
+	assert_int_equal(try_ruleset("v1", text, 1 << 20), STORE_OK);
+	assert_int_equal(try_ruleset("v2", text, len), STORE_FULL);
+	assert_true(has_ballast());
+	put(1, DUE, false);
+	fill_disk(10 << 20);
+	while (try_put() != STORE_FULL)
+		;
+	assert_int_equal(try_ruleset("v3", text, 1), STORE_FULL);
+	empty_disk();
+	while (try_ruleset("v3", text, 1) != STORE_OK)
+		usleep(20000);
+	free(text);
+}
+
 static void
 a_large_body_on_a_full_disk_is_refused_too(void **state)
 {
@@ -515,8 +642,10 @@ main(void)
 		T(a_missing_directory_is_refused),
 		SHIM(a_failed_fsync_is_final),
 		SHIM(without_space_only_settlements_are_kept),
+		SHIM(without_space_nothing_of_rules_or_traffic_is_kept),
 		DISK_TEST(a_full_disk_refuses_new_mail_and_loses_none),
 		DISK_TEST(the_ballast_pays_for_settling),
+		DISK_TEST(rules_too_large_for_the_disk_are_refused_alone),
 		DISK_TEST(a_large_body_on_a_full_disk_is_refused_too),
 	};
 
