@@ -59,7 +59,7 @@ query_of(const struct answer *a)
 	return query;
 }
 
-/* What the same rule would do with a regular address, where that differs. */
+/* What is left out of the rule's answer for a regular address. */
 static void
 note_restricted(struct answer *a)
 {
@@ -69,14 +69,12 @@ note_restricted(struct answer *a)
 
 	query.irregular = false;
 	ruleset_decide(a->asked->rules, &query, &regular);
-	if (regular.rule != d->rule)
-		return;
-	if (strcmp(regular.path, d->path) != 0 || regular.share != d->share)
+	if (regular.rule == d->rule && regular.share < 10000)
 		note(a,
-		    "rule '%s' splits its mail, and of its paths those of "
-		    "type ses are passed over for such an address",
+		    "rule '%s' splits its mail, and paths of type ses are "
+		    "passed over for such an address",
 		    d->rule->name);
-	if (is_ses(a, regular.fallback))
+	if (regular.rule == d->rule && is_ses(a, regular.fallback))
 		note(a,
 		    "the rule's fallback '%s' is passed over for such an "
 		    "address: it would wait",

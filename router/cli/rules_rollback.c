@@ -164,13 +164,10 @@ check_disk(const struct rollback *rb)
 static bool
 is_in_force(const struct rollback *rb)
 {
-	struct cli_set set;
-	bool same;
+	json_t *reply = cli_ask(rb->args, "/v1/rules?limit=1", NULL, NULL);
+	bool same = strcmp(cli_text(reply, "running"), rb->set.version) == 0;
 
-	if (fetch(rb->args, "running", &set) != 0)
-		return false;
-	same = strcmp(set.version, rb->set.version) == 0;
-	cli_set_clear(&set);
+	json_decref(reply);
 	return same;
 }
 

@@ -283,19 +283,24 @@ admin_query_large(struct admin_request *r,
 	admin_query(r, run, read);
 }
 
-static int
-add_out(const char *data, size_t len, void *arg)
+static void
+free_text(const void *text, size_t len, void *arg)
 {
-	return evbuffer_add(arg, data, len);
+	(void)len;
+	(void)arg;
+	free((void *)(uintptr_t)text);
 }
 
 void
 admin_out_json(struct admin_request *r, const char *before, json_t *value)
 {
-	if (evbuffer_add(r->out, before, strlen(before)) != 0 ||
-	    json_dump_callback(value, add_out, r->out, JSON_COMPACT) != 0)
-		abort(); /* out of memory */
+	char *text = json_dumps(value, JSON_COMPACT);
+
 	json_decref(value);
+	if (text == NULL || evbuffer_add(r->out, before, strlen(before)) != 0 ||
+	    evbuffer_add_reference(
+		r->out, text, strlen(text), free_text, NULL) != 0)
+		abort(); /* out of memory */
 }
 
 /* -- requests

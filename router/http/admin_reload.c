@@ -82,18 +82,51 @@ add_who(struct admin_request *r, struct str *who)
 }
 
 static void
+on_kept(void *arg, int64_t changed, const char *why)
+{
+	struct admin_request *r = arg;
+	json_t *reply = json_object();
+
+	(void)changed;
+	(void)why; /* the log says what the store refused to keep */
+	admin_put(reply, "report", r->text);
+	admin_reply(r, 200, reply);
+}
+
+/*
+ * Whoever reads the history after this answer finds the new set in it: the
+ * answer waits for a request to the store that stands behind the set's, an edit
+ * of a message that there is none of.
+ */
+static void
+wait_for_history(struct admin_request *r)
+{
+	static const struct queue_filter nothing = { .message = 1,
+		.index = -1,
+		.to = "",
+		.domain = "",
+		.sender = "",
+		.path = "",
+		.carrier = "" };
+
+	core_queue_edit(r->core, &nothing, false, on_kept, r);
+}
+
+static void
 reload(struct admin_request *r)
 {
 	struct str report = STR_INIT, who = STR_INIT;
-	json_t *reply = json_object();
 	bool good;
 
 	add_who(r, &who);
 	good = core_reload(r->core, who.data, &report) == 0;
-	admin_put(reply, good ? "report" : "error", report.data);
-	str_release(&report);
+	free(r->text);
+	r->text = str_detach(&report);
 	str_release(&who);
-	admin_reply(r, good ? 200 : 409, reply);
+	if (good)
+		wait_for_history(r);
+	else
+		admin_error(r, 409, "%s", r->text);
 }
 
 void
