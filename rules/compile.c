@@ -46,27 +46,24 @@ route_is_plain(const struct route *r)
 	return true;
 }
 
-static bool
-is_on_content(const struct condition *c)
-{
-	return c->kind == CONDITION_HEADER_FROM || c->kind == CONDITION_TAG ||
-	       c->kind == CONDITION_SIZE_ABOVE ||
-	       c->kind == CONDITION_SIZE_BELOW;
-}
-
 static void
 look_at_conditions(struct ruleset *rs, uint32_t rule)
 {
 	const struct route *r = &rs->route[rule];
+	bool on_content = false;
 
 	for (size_t i = 0; i < r->ncondition; i++) {
 		const struct condition *c = &r->condition[i];
 
 		if (c->n > 1)
 			qsort(c->member, c->n, sizeof(*c->member), by_atom);
-		if (is_on_content(c) && rs->first_on_content == NONE)
-			rs->first_on_content = rule;
+		on_content |= is_on_content(c);
 	}
+	if (!on_content)
+		return;
+	rs->on_content = rules_grow(rs->on_content, &rs->on_content_room,
+	    rs->non_content + 1, sizeof(*rs->on_content));
+	rs->on_content[rs->non_content++] = rule;
 }
 
 /* ---- plain rules ---- */
@@ -248,7 +245,6 @@ compile(struct ruleset *rs)
 	domain_index(rs);
 	rs->rule = rules_alloc((rs->nroute + 1) * sizeof(struct rule *));
 	rs->way = rules_alloc_lines((rs->nroute + 1) * sizeof(*rs->way));
-	rs->first_on_content = NONE;
 	for (uint32_t i = 0; i < rs->nroute; i++) {
 		rs->rule[i] = &rs->route[i].rule;
 		rs->way[i] = rs->route[i].way;

@@ -114,6 +114,14 @@ view_match(
 /* ---- conditions ---- */
 
 bool
+is_on_content(const struct condition *c)
+{
+	return c->kind == CONDITION_HEADER_FROM || c->kind == CONDITION_TAG ||
+	       c->kind == CONDITION_SIZE_ABOVE ||
+	       c->kind == CONDITION_SIZE_BELOW;
+}
+
+bool
 condition_names(const struct condition *c, uint32_t atom)
 {
 	size_t low = 0, high = c->n;

@@ -131,32 +131,35 @@ throw_of(const struct rule *rule, const struct rules_query *q)
 	return (unsigned)(hash64_mix(h) % WHOLE);
 }
 
-static bool
-takes(const struct target *t, const struct rules_query *q)
-{
-	return !q->irregular || !t->regular_only;
-}
-
 /*
  * An irregular recipient is shared out among the targets that take it. Where
- * none with a share does, the caller will refuse it: the check at load has made
- * sure that it is no carrier's.
+ * none with a share does, it is treated as any other and the caller will refuse
+ * it: the check at load has made sure that it is no carrier's.
  */
 static const struct target *
 pick(
     const struct way *way, const struct rule *rule, const struct rules_query *q)
 {
+	const struct target *t, *end = way->target + way->ntarget;
+	bool regular = !q->irregular;
 	unsigned whole = 0, rest;
-	const struct target *t;
 
-	for (t = way->target; t < way->target + way->ntarget; t++)
-		whole += takes(t, q) ? t->share : 0;
-	if (way->ntarget == 1 || whole == 0)
+	if (way->ntarget == 1)
 		return way->target;
+	for (t = way->target; t < end; t++)
+		whole += regular || !t->regular_only ? t->share : 0;
+	if (whole == 0) {
+		regular = true;
+		whole = WHOLE;
+	}
 	rest = throw_of(rule, q) * whole / WHOLE;
-	for (t = way->target; !takes(t, q) || rest >= t->share; t++)
-		rest -= takes(t, q) ? t->share : 0;
-	return t;
+	for (t = way->target;; t++) {
+		if (!regular && t->regular_only)
+			continue;
+		if (rest < t->share)
+			return t;
+		rest -= t->share;
+	}
 }
 
 static const char *
@@ -221,7 +224,22 @@ ruleset_decide(const struct ruleset *rs, const struct rules_query *q,
 	decide_by(&v, rule, d);
 }
 
-/* Rules before the first that asks for content answer as they always will. */
+/* Whether what asks for content keeps a rule from holding is not known yet. */
+static bool
+could_hold(struct view *v, uint32_t rule)
+{
+	const struct route *r = &v->rs->route[rule];
+
+	for (size_t i = 0; i < r->ncondition; i++)
+		if (!is_on_content(&r->condition[i]) &&
+		    !condition_holds(v, &r->condition[i], rule, NONE))
+			return false;
+	return true;
+}
+
+/* A set of very many rules on content is not gone through at every RCPT. */
+#define LOOK_AT_MOST 1000
+
 bool
 ruleset_decide_early(const struct ruleset *rs, const struct rules_query *q,
     struct rules_decision *d)
@@ -236,7 +254,13 @@ ruleset_decide_early(const struct ruleset *rs, const struct rules_query *q,
 	rule = first_rule(&v);
 	assert(rule < rs->nroute);
 	decide_by(&v, rule, d);
-	return rule < rs->first_on_content;
+	for (size_t i = 0; i < rs->non_content; i++) {
+		if (rs->on_content[i] > rule)
+			return true;
+		if (i == LOOK_AT_MOST || could_hold(&v, rs->on_content[i]))
+			return false;
+	}
+	return true;
 }
 
 const char *

@@ -182,6 +182,16 @@ read_value(struct words *w, size_t wish, const char **out)
 	return 0;
 }
 
+/* The wish stands on the path as another before it does. */
+static bool
+gives_another_way(const struct words *w, size_t wish)
+{
+	for (size_t i = 0; i + 1 < w->at; i++)
+		if (word_is(&w->token[i], wishes[wish]))
+			return false;
+	return true;
+}
+
 static int
 read_wish(struct words *w, struct expectation *e)
 {
@@ -193,7 +203,7 @@ read_wish(struct words *w, struct expectation *e)
 			continue;
 		if (*places[i] != NULL) {
 			problem_at(w->parse->report, &w->token[w->at - 1],
-			    places[i] == &e->path
+			    gives_another_way(w, i)
 				? "'%s' comes after another way out"
 				: "'%s' is given twice",
 			    wishes[i]);

@@ -4,8 +4,8 @@
  *
  * Amazon SES refuses a whole message for one such address and charges it to the
  * account, so a set that could send it one does not load. What a rule asks of
- * sender, user or content may or may not hold: it is taken to let mail through,
- * and to let none be missed by later rules.
+ * sender, user or content, and patterns, may or may not hold: they are taken to
+ * let such mail through, and to leave some of it to later rules.
  */
 #include "rules/parse_int.h"
 
@@ -164,13 +164,29 @@ add_domains(struct probes *ps, struct arena *a)
 static const char *
 regular_only_path(const struct route *r)
 {
+	const char *path = NULL;
+
 	if (r->way.action != RULES_VIA)
 		return NULL;
-	for (size_t i = 0; i < r->way.ntarget; i++)
-		if (!r->way.target[i].regular_only &&
-		    r->way.target[i].share > 0)
+	for (size_t i = 0; i < r->way.ntarget; i++) {
+		const struct target *t = &r->way.target[i];
+
+		if (t->share == 0)
+			continue;
+		if (!t->regular_only)
 			return NULL;
-	return r->way.target[0].path;
+		path = t->path;
+	}
+	return path;
+}
+
+/* A domain for people to read. */
+static const char *
+example(struct parse *p, const char *domain)
+{
+	return domain[0] == '*'
+		   ? arena_printf(&p->rs->arena, "any%s", domain + 1)
+		   : domain;
 }
 
 static void
@@ -194,9 +210,7 @@ check_rule(struct parse *p, const struct probes *ps, uint32_t rule)
 		    "path '%s', which takes none; add 'and not local-part "
 		    "irregular', or have a rule for them before it",
 		    r->rule.name, named ? "" : "a..b@",
-		    named ? probe->address
-			  : probe->domain + (probe->domain[0] == '*' ? 2 : 0),
-		    path);
+		    named ? probe->address : example(p, probe->domain), path);
 		return;
 	}
 }

@@ -73,6 +73,16 @@ add_address(struct words *w, struct condition *c, const struct token *t)
 }
 
 static int
+refuse_pattern(struct words *w, const char *list)
+{
+	const struct token *t = word_peek(w);
+
+	problem_at(w->parse->report, t,
+	    "'%s' is a pattern; write it before '%s'", word_show(w, t), list);
+	return -1;
+}
+
+static int
 add_carriers(struct words *w, struct condition *c)
 {
 	struct ruleset *rs = w->parse->rs;
@@ -86,6 +96,8 @@ add_carriers(struct words *w, struct condition *c)
 			rs->any_carrier = true;
 			continue;
 		}
+		if (t != NULL && t->pattern)
+			return refuse_pattern(w, "carrier");
 		if (t != NULL && memchr(t->text, '.', t->len) != NULL) {
 			problem_at(w->parse->report, t,
 			    "expected the name of a carrier, got '%s'; write "
@@ -111,6 +123,8 @@ add_domains(struct words *w, struct condition *c)
 		t = word_peek(w);
 		if (t == NULL || word_reserved(t))
 			return word_expected(w, "a domain", NULL, 0);
+		if (t->pattern)
+			return refuse_pattern(w, "domain");
 		if (add_domain(w, c, word_next(w)) < 0)
 			return -1;
 	} while (word_peek(w) != NULL && !word_reserved(word_peek(w)));
@@ -126,6 +140,11 @@ add_pattern(struct words *w, struct condition *c, const struct token *t)
 	const char *flags = t->text + t->body + 2;
 	struct pattern *p;
 
+	if (t->body == 0) {
+		problem_at(w->parse->report, t,
+		    "the pattern is empty; 'any' takes everybody");
+		return -1;
+	}
 	if (rs->npattern == RULES_PATTERNS_MAX) {
 		problem_at(w->parse->report, t,
 		    "more than %u patterns in a rule set", RULES_PATTERNS_MAX);
@@ -170,7 +189,8 @@ names_carrier(const struct words *w, const struct token *t)
 static int
 refuse_who(struct words *w, const struct condition *c)
 {
-	static const char *const names[] = { "any", "carrier", "domain" };
+	static const char *const names[] = { "any", "carrier", "domain", "via",
+		"and", "reject", "hold", "discard" };
 	const struct token *t = word_peek(w);
 
 	if (word_is(t, "not")) {
@@ -267,17 +287,26 @@ read_users(struct words *w, struct condition *c)
 {
 	struct ruleset *rs = w->parse->rs;
 
-	if (!names_go_on(w))
-		return word_expected(w, "the name of a user or '*'", NULL, 0);
-	while (names_go_on(w)) {
-		const struct token *t = word_next(w);
+	do {
+		const struct token *t = word_peek(w);
 
+		if (!names_go_on(w) || t->pattern || t->len == 0)
+			return word_expected(
+			    w, "the name of a user or '*'", NULL, 0);
+		if (!t->string && t->text[t->len - 1] == ',') {
+			problem_at(w->parse->report, t,
+			    "'%s' ends in a comma; names are separated by "
+			    "blanks, and quoted where they have such letters",
+			    word_show(w, t));
+			return -1;
+		}
+		word_next(w);
 		if (word_is(t, "*"))
 			add_fixed(w, c, t, ATOM_ANY_USER);
 		else
 			add_member(w, c, t,
 			    name_put(rs, SUBJECT_USER, t->text, t->len));
-	}
+	} while (names_go_on(w));
 	return 0;
 }
 
@@ -317,6 +346,25 @@ read_tags(struct words *w, struct condition *c)
 }
 
 static int
+check_size(struct words *w, const struct condition *c, const struct token *t)
+{
+	const struct token *unit = word_peek(w);
+
+	if (c->kind == CONDITION_SIZE_BELOW && c->size == 0) {
+		problem_at(
+		    w->parse->report, t, "no message has less than 0 bytes");
+		return -1;
+	}
+	if (!word_is(unit, "B") && !word_is(unit, "KB") &&
+	    !word_is(unit, "MB") && !word_is(unit, "GB"))
+		return 0;
+	problem_at(w->parse->report, unit,
+	    "write the unit at the number: '%s%s'", word_show(w, t),
+	    word_show(w, unit));
+	return -1;
+}
+
+static int
 read_size(struct words *w, struct condition *c)
 {
 	const struct token *t;
@@ -330,7 +378,9 @@ read_size(struct words *w, struct condition *c)
 	t = word_peek(w);
 	if (t == NULL || word_reserved(t))
 		return word_expected(w, "a size such as '1MB'", NULL, 0);
-	return read_bytes(w, word_next(w), &c->size);
+	if (read_bytes(w, word_next(w), &c->size) < 0)
+		return -1;
+	return check_size(w, c, t);
 }
 
 static int
@@ -390,31 +440,58 @@ new_condition(struct words *w, struct route *r, const struct kind *kind,
 	return c;
 }
 
+/* One that asks for `any` is not in the list: the words tell. */
 static bool
-asks_already(const struct route *r, enum condition_kind kind)
+asks_already(const struct words *w, const char *word)
 {
-	for (size_t i = 0; i < r->ncondition; i++)
-		if (r->condition[i].kind == kind && !r->condition[i].negated)
+	for (size_t i = 0; i + 1 < w->at; i++)
+		if (word_is(&w->token[i + 1], word) &&
+		    !word_is(&w->token[i], "not"))
 			return true;
 	return false;
 }
 
+/* Words that people write where a condition should begin. */
+static const struct {
+	const char *word, *problem;
+} slips[] = {
+	{ "domain", "'domain' needs 'to', 'from' or 'header-from' before it" },
+	{ "carrier",
+	    "'carrier' needs 'to', 'from' or 'header-from' before it" },
+	{ "irregular", "'irregular' needs 'local-part' before it" },
+	{ "or", "there is no 'or'; alternatives stand in one list, or in rules "
+		"of their own" },
+};
+
+/* `after`: the word that asked for one, "and" or "not"; NULL: none did, and the
+ * conditions may be over. */
 static int
-no_condition(struct words *w)
+no_condition(struct words *w, const char *after)
 {
 	static const char *const names[] = { "any", "from", "header-from",
 		"listener", "local-part", "not", "size", "tag", "to", "user",
 		"via", "reject", "hold", "discard" };
+	const size_t actions = 4; /* the last of the names */
 	const struct token *t = word_peek(w);
+	size_t n = sizeof(names) / sizeof(*names);
 
-	if (word_is(t, "domain") || word_is(t, "carrier")) {
-		problem_at(w->parse->report, t,
-		    "'%s' needs 'to', 'from' or 'header-from' before it",
-		    word_show(w, t));
+	for (size_t i = 0; i < sizeof(slips) / sizeof(*slips); i++)
+		if (word_is(t, slips[i].word)) {
+			problem_at(w->parse->report, t, "%s", slips[i].problem);
+			return -1;
+		}
+	if (after == NULL)
+		return word_expected(
+		    w, "a condition such as 'to', or 'via'", names, n);
+	if (word_is(t, after) && word_is(t, "not")) {
+		problem_at(w->parse->report, t, "'not' is given twice");
 		return -1;
 	}
-	return word_expected(w, "a condition such as 'to', or 'via'", names,
-	    sizeof(names) / sizeof(*names));
+	if (t == NULL)
+		return word_expected(w, "a condition", NULL, 0);
+	return word_expected(w,
+	    arena_printf(&w->parse->rs->arena, "a condition after '%s'", after),
+	    names, n - actions);
 }
 
 /* `any` asks for nothing. */
@@ -438,9 +515,9 @@ parse_condition(struct words *w, struct route *r, bool joined)
 	if (word_take(w, "any"))
 		return read_any(w, first);
 	if (kind == NULL)
-		return no_condition(w);
+		return no_condition(w, negated ? "not" : joined ? "and" : NULL);
 	if (!joined && !negated && kind->kind <= CONDITION_HEADER_FROM &&
-	    asks_already(r, kind->kind)) {
+	    asks_already(w, kind->word)) {
 		problem_at(w->parse->report, first,
 		    "'%s' is given twice; write 'and %s' if both must hold",
 		    kind->word, kind->word);

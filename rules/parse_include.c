@@ -4,6 +4,7 @@
  */
 #include "rules/parse_int.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <glob.h>
 #include <string.h>
@@ -29,13 +30,21 @@ include_one(struct parse *p, const char *name, const struct token *where)
 		parse_source(p, s);
 }
 
-/* Nothing found is no mistake: a folder of rules may be empty. */
+/* glob(3) asks whether to give up. */
+static int
+cannot_read(const char *folder, int error)
+{
+	(void)folder;
+	return error != ENOENT && error != ENOTDIR;
+}
+
+/* Nothing found is no mistake: a folder of rules may be empty, or not there. */
 static void
 include_from_disk(
     struct parse *p, const char *pattern, const struct token *where)
 {
 	glob_t found;
-	int rc = glob(pattern, GLOB_ERR, NULL, &found);
+	int rc = glob(pattern, 0, cannot_read, &found);
 
 	if (rc == 0)
 		for (size_t i = 0; i < found.gl_pathc; i++)
@@ -73,7 +82,8 @@ parse_include(struct words *w)
 	if (words_end(w) < 0)
 		return -1;
 	name = beside(w, t);
-	if (strpbrk(name, "*?[") == NULL)
+	/* Not in name: the folder of this file may have such letters. */
+	if (strpbrk(t->text, "*?[") == NULL)
 		include_one(p, name, t);
 	else if (p->given != NULL)
 		include_from_memory(p, name, t);

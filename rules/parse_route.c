@@ -47,11 +47,17 @@ is_percent(const struct token *t)
 static const char *
 read_path(struct words *w, bool *regular_only)
 {
-	const struct token *t = word_name(w, NAME_PATH);
+	const struct token *t = word_peek(w);
 	struct ruleset *rs = w->parse->rs;
 	const char *name;
 	uint32_t number;
 
+	if (word_is(t, RULES_PATH_HOLD) || word_is(t, RULES_PATH_REJECT)) {
+		problem_at(w->parse->report, t,
+		    "'%s' is no path; write it without 'via'", word_show(w, t));
+		return NULL;
+	}
+	t = word_name(w, NAME_PATH);
 	if (t == NULL)
 		return NULL;
 	number = path_put(rs, t->text, t->len);
@@ -96,11 +102,9 @@ is_option(const struct token *t)
 	       word_is(t, "raw");
 }
 
-static int
-refuse_more(struct words *w)
+static bool
+refuse_condition(struct words *w, const char *action)
 {
-	static const char *const names[] = { "pool", "configuration-set",
-		"fallback", "quote", "raw" };
 	static const char *const conditions[] = { "to", "from", "and", "not",
 		"header-from", "user", "listener", "tag", "size",
 		"local-part" };
@@ -109,9 +113,20 @@ refuse_more(struct words *w)
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(*conditions); i++)
 		if (word_is(t, conditions[i])) {
 			problem_at(w->parse->report, t,
-			    "conditions come before 'via'");
-			return -1;
+			    "conditions come before '%s'", action);
+			return true;
 		}
+	return false;
+}
+
+static int
+refuse_more(struct words *w)
+{
+	static const char *const names[] = { "pool", "configuration-set",
+		"fallback", "quote", "raw" };
+
+	if (refuse_condition(w, "via"))
+		return -1;
 	return word_expected(w,
 	    "'pool', 'configuration-set', a share such as '95%', 'fallback', "
 	    "'quote', 'raw' or the end of the line",
@@ -174,6 +189,16 @@ keep_targets(struct ruleset *rs, const struct target *targets, size_t n)
 	return kept;
 }
 
+/* Behind an option there is another share. */
+static bool
+shares_go_on(const struct words *w)
+{
+	for (size_t i = w->at; i < w->n; i++)
+		if (is_percent(&w->token[i]))
+			return true;
+	return false;
+}
+
 static int
 read_via(struct words *w, struct route *r)
 {
@@ -190,6 +215,12 @@ read_via(struct words *w, struct route *r)
 	r->way.ntarget = (uint32_t)n;
 	if (sum == 10000)
 		return 0;
+	if (is_option(word_peek(w)) && sum < 10000 && shares_go_on(w)) {
+		problem_at(w->parse->report, word_peek(w),
+		    "'%s' comes after the last path",
+		    word_show(w, word_peek(w)));
+		return -1;
+	}
 	problem_at(w->parse->report, via,
 	    "the shares add up to %u.%02u%%, expected 100%%", sum / 100,
 	    sum % 100);
@@ -197,6 +228,17 @@ read_via(struct words *w, struct route *r)
 }
 
 /* ---- the other actions ---- */
+
+/* RFC 5321 4.2: textstring. */
+static bool
+is_ascii(const struct token *t)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if ((unsigned char)t->text[i] < ' ' ||
+		    (unsigned char)t->text[i] > '~')
+			return false;
+	return true;
+}
 
 static int
 read_reject(struct words *w, struct route *r)
@@ -206,6 +248,12 @@ read_reject(struct words *w, struct route *r)
 	r->way.action = RULES_REJECT;
 	if (t == NULL || !t->string || t->len == 0)
 		return word_expected(w, "a text in quotes", NULL, 0);
+	if (!is_ascii(t)) {
+		problem_at(w->parse->report, t,
+		    "the text has a character that a mail reply cannot carry; "
+		    "only ASCII can");
+		return -1;
+	}
 	if (t->len > REJECT_TEXT_MAX) {
 		problem_at(w->parse->report, t,
 		    "the text is longer than %d bytes", REJECT_TEXT_MAX);
@@ -231,6 +279,13 @@ read_discard(struct words *w, struct route *r)
 	r->way.action = RULES_DISCARD;
 	return 0;
 }
+
+static const char *const action_names[] = {
+	[RULES_VIA] = "via",
+	[RULES_REJECT] = "reject",
+	[RULES_HOLD] = "hold",
+	[RULES_DISCARD] = "discard",
+};
 
 static const struct {
 	const char *word;
@@ -273,10 +328,16 @@ read_fallback(struct words *w, struct route *r)
 		r->way.fallback = RULES_PATH_HOLD;
 		return 0;
 	}
-	if (word_peek(w) == NULL)
+	if (word_peek(w) == NULL || word_reserved(word_peek(w)))
 		return word_expected(w, "a path, 'hold' or 'none'", NULL, 0);
 	r->way.fallback = read_path(w, &r->way.fallback_regular_only);
-	return r->way.fallback != NULL ? 0 : -1;
+	if (r->way.fallback == NULL)
+		return -1;
+	if (r->way.ntarget > 1 || r->way.fallback != r->way.target[0].path)
+		return 0;
+	problem_at(w->parse->report, &w->token[w->at - 1],
+	    "fallback '%s' is the path itself", r->way.fallback);
+	return -1;
 }
 
 static int
@@ -365,7 +426,10 @@ read_route(struct words *w, struct route *r)
 	while (is_option(word_peek(w)))
 		if (read_option(w, r, &fallback) < 0)
 			return -1;
-	return 0;
+	return r->way.action != RULES_VIA &&
+		       refuse_condition(w, action_names[r->way.action])
+		   ? -1
+		   : 0;
 }
 
 /* The rule is in the set even when it is wrong: its name is taken, and

@@ -146,13 +146,13 @@ taker(struct review *v, const struct sighting *to, uint32_t from)
 }
 
 /* The rule before `rule` that takes all that this recipient atom brings to it,
- * or NONE; the last of them when it takes several. */
+ * or NONE; the last of them, and *several, when it takes several. */
 static uint32_t
-taker_of(
-    struct review *v, uint32_t to, const struct condition *from, uint32_t rule)
+taker_of(struct review *v, uint32_t to, const struct condition *from,
+    uint32_t rule, bool *several)
 {
 	struct sighting seen;
-	uint32_t found, last = 0;
+	uint32_t found, last = NONE;
 
 	cover(v, to, &seen);
 	if (from == NULL) {
@@ -163,7 +163,8 @@ taker_of(
 		found = taker(v, &seen, from->member[i].atom);
 		if (found >= rule)
 			return NONE;
-		if (found > last)
+		*several |= last != NONE && found != last;
+		if (last == NONE || found > last)
 			last = found;
 	}
 	return last;
@@ -172,15 +173,17 @@ taker_of(
 /* ---- rules that never match ---- */
 
 static void
-warn_shadowed(struct review *v, uint32_t rule, uint32_t by)
+warn_shadowed(struct review *v, uint32_t rule, uint32_t by, bool several)
 {
 	const struct route *r = &v->rs->route[rule];
 	const struct rule *other = v->rs->rule[by];
 	struct token t = token_at(r->source, r->at, r->at, r->rule.line);
 
 	warn_at(v->parse->report, &t,
-	    "rule '%s' can never match: rule '%s' (%s:%u) takes all of it",
-	    r->rule.name, other->name, other->file, other->line);
+	    "rule '%s' can never match: %srule '%s' (%s:%u)%s", r->rule.name,
+	    several ? "rules before it take all of it, the last of them " : "",
+	    other->name, other->file, other->line,
+	    several ? "" : " takes all of it");
 }
 
 static void
@@ -215,17 +218,21 @@ static void
 look_at_members(struct review *v, uint32_t rule, const struct condition *to,
     const struct condition *from)
 {
-	uint32_t *by = rules_alloc(to->n * sizeof(*by)), last = 0;
+	uint32_t *by = rules_alloc(to->n * sizeof(*by)), last = NONE;
+	bool several = false;
 	size_t taken = 0;
 
 	for (size_t i = 0; i < to->n; i++) {
-		by[i] = taker_of(v, to->member[i].atom, from, rule);
-		taken += by[i] != NONE;
-		if (by[i] != NONE && by[i] > last)
+		by[i] = taker_of(v, to->member[i].atom, from, rule, &several);
+		if (by[i] == NONE)
+			continue;
+		taken++;
+		several |= last != NONE && by[i] != last;
+		if (last == NONE || by[i] > last)
 			last = by[i];
 	}
 	if (taken == to->n)
-		warn_shadowed(v, rule, last);
+		warn_shadowed(v, rule, last, several);
 	else
 		for (size_t i = 0; i < to->n; i++)
 			if (by[i] != NONE)
@@ -239,6 +246,7 @@ look_for_shadow(struct review *v, uint32_t rule)
 	const struct route *r = &v->rs->route[rule];
 	const struct condition *to = named_only(r, CONDITION_TO);
 	const struct condition *from = named_only(r, CONDITION_FROM);
+	bool several = false;
 	uint32_t by;
 
 	if (to != NULL && from != NULL && to->n * from->n > COMBINATIONS_MAX)
@@ -247,9 +255,9 @@ look_for_shadow(struct review *v, uint32_t rule)
 		look_at_members(v, rule, to, from);
 		return;
 	}
-	by = taker_of(v, ATOM_ANY, from, rule);
+	by = taker_of(v, ATOM_ANY, from, rule, &several);
 	if (by != NONE)
-		warn_shadowed(v, rule, by);
+		warn_shadowed(v, rule, by, several);
 }
 
 /* ---- the same words ---- */
@@ -295,7 +303,7 @@ look_for_same(struct review *v, uint32_t rule)
 	if (v->asked_by[number] == 0)
 		v->asked_by[number] = rule + 1;
 	else
-		warn_shadowed(v, rule, v->asked_by[number] - 1);
+		warn_shadowed(v, rule, v->asked_by[number] - 1, false);
 }
 
 /* ---- names ---- */

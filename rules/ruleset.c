@@ -48,6 +48,7 @@ ruleset_free(struct ruleset *rs)
 	free(rs->file);
 	free(rs->route);
 	free(rs->rule);
+	free(rs->on_content);
 	free(rs->way);
 	free(rs->spot);
 	free(rs->domain);

@@ -187,7 +187,8 @@ struct ruleset {
 	struct way *way;           /* of each route, once compiled */
 	const struct target *recent[8]; /* single targets of the latest rules, to be shared */
 	size_t nrecent;
-	uint32_t first_on_content; /* the first rule that asks for more than the envelope, or NONE */
+	uint32_t *on_content;      /* rules that ask for more than the envelope */
+	size_t non_content, on_content_room;
 	bool any_carrier;          /* some rule says `carrier *` */
 
 	struct pattern **pattern;
@@ -311,6 +312,7 @@ const char *view_text(struct view *, enum subject, size_t *len);
 bool view_match(struct view *, enum subject, uint32_t pattern, uint32_t rule);
 /* Whether the condition holds, `not` included. `known`: a pattern known to match, or NONE. */
 bool condition_holds(struct view *, const struct condition *, uint32_t rule, uint32_t known);
+bool is_on_content(const struct condition *); /* it asks for more than the envelope */
 /* Whether the atom is among its members. */
 bool condition_names(const struct condition *, uint32_t atom);
 bool route_holds(struct view *, uint32_t rule, uint32_t known);

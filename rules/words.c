@@ -15,6 +15,7 @@
 #define DOMAIN_MAX_LEN 255 /* RFC 5321 4.5.3.1.2 */
 #define LABEL_MAX_LEN  63  /* RFC 1035 2.3.4 */
 #define SHOW_MAX       60
+#define BYTES_MAX      (UINT64_C(1) << 50)
 
 static const char *const reserved[] = {
 	"and",
@@ -138,7 +139,8 @@ word_expected(
 		return -1;
 	}
 	near = rules_suggest(word_show(w, t), names, n);
-	if (near != NULL)
+	/* The right word in the wrong place is no slip of the pen. */
+	if (near != NULL && !word_reserved(t))
 		problem_at(r, t, "expected %s, got '%s', did you mean '%s'?",
 		    what, word_show(w, t), near);
 	else
@@ -192,8 +194,8 @@ word_name(struct words *w, enum name_kind kind)
 {
 	const struct token *t = word_peek(w);
 
-	bool reserved_here = word_reserved(t) &&
-			     !(kind == NAME_PATH && word_is(t, "discard"));
+	bool reserved_here =
+	    word_reserved(t) && !(kind == NAME_PATH && word_is(t, "discard"));
 
 	if (t == NULL || reserved_here ||
 	    !good_name(t, name_kinds[kind].dots)) {
@@ -338,11 +340,16 @@ read_bytes(struct words *w, const struct token *t, uint64_t *out)
 	uint64_t n = 0;
 	size_t i = 0;
 
-	for (; i < t->len && i < 12 && isdigit((unsigned char)t->text[i]); i++)
+	for (; i < t->len && i < 18 && isdigit((unsigned char)t->text[i]); i++)
 		n = n * 10 + (uint64_t)(t->text[i] - '0');
 	for (size_t u = 0; i > 0 && u < sizeof(units) / sizeof(*units); u++)
 		if (strlen(units[u].name) == t->len - i &&
 		    memcmp(units[u].name, t->text + i, t->len - i) == 0) {
+			if (n > BYTES_MAX >> units[u].shift) {
+				problem_at(w->parse->report, t,
+				    "size '%s' is too large", word_show(w, t));
+				return -1;
+			}
 			*out = n << units[u].shift;
 			return 0;
 		}

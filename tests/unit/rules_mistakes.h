@@ -339,7 +339,7 @@ static const struct mistake mistakes[] = {
 	{ "route a to vai \\\n"
 	  " to any via ses",
 	  "1:12: expected 'any', 'carrier', 'domain' or an address, "
-	  "got 'vai'\n" },
+	  "got 'vai', did you mean 'via'?\n" },
 	{ "carrier docomo docomo.ne.jp\n"
 	  "route a to docomo via mta",
 	  "2:12: 'docomo' is a carrier; write 'carrier docomo'\n" },
