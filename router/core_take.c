@@ -91,7 +91,7 @@ finds_fallback(
 {
 	return route_fallback(c->config, r, out) &&
 	       (!lanes_path_closed(c->lanes, out->path) ||
-		   lanes_wants_probe(c->lanes, out->path));
+		   lanes_wants_probe(c->lanes, out, r->domain));
 }
 
 bool
@@ -109,7 +109,7 @@ fall_back(struct core *c, struct recipient *r)
 
 	if (!lanes_path_closed(c->lanes, r->route.path) ||
 	    !finds_fallback(c, r, &route) ||
-	    lanes_wants_probe(c->lanes, r->route.path))
+	    lanes_wants_probe(c->lanes, &r->route, r->domain))
 		return;
 	r->route = route;
 }

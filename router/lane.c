@@ -171,30 +171,61 @@ lane_make_runnable(struct lane *l)
 }
 
 /* An mta path has a lane per receiving system, another kind one for all. */
-static struct lane *
-lane_for(struct lanes *ls, const struct recipient *r)
+static const char *
+lane_group(const struct lanes *ls, const struct route *route)
 {
 	const struct config_path *path =
-	    config_path_find(ls->core->config, r->route.path);
-	const char *group = path->kind == PATH_MTA ? r->route.group : "";
+	    config_path_find(ls->core->config, route->path);
+
+	return path->kind == PATH_MTA ? route->group : "";
+}
+
+static void
+lane_key(const struct lanes *ls, const struct route *route, struct str *key)
+{
+	str_addf(key, "%s\n%s\n%s", route->path, route->source,
+	    lane_group(ls, route));
+}
+
+struct lane *
+lane_find(const struct lanes *ls, const struct route *route)
+{
 	struct str key = STR_INIT;
 	struct lane *l;
 
-	str_addf(&key, "%s\n%s\n%s", r->route.path, r->route.source, group);
+	lane_key(ls, route, &key);
 	l = map_get(ls->by_key, key.data);
-	if (l == NULL)
-		return lane_new(ls, str_detach(&key), r, group);
 	str_release(&key);
 	return l;
+}
+
+static struct lane *
+lane_for(struct lanes *ls, const struct recipient *r)
+{
+	struct lane *l = lane_find(ls, &r->route);
+	struct str key = STR_INIT;
+
+	if (l != NULL)
+		return l;
+	lane_key(ls, &r->route, &key);
+	return lane_new(
+	    ls, str_detach(&key), r, lane_group(ls, &r->route));
+}
+
+const char *
+lane_dest_name(const struct lane *l, const char *domain)
+{
+	bool one_endpoint = l->settings->kind != PATH_MTA ||
+	    l->settings->relay_host != NULL;
+
+	return one_endpoint ? "" : domain;
 }
 
 void
 lanes_add(struct lanes *ls, struct recipient *r, bool first)
 {
 	struct lane *l = lane_for(ls, r);
-	bool one_endpoint = l->settings->kind != PATH_MTA ||
-	    l->settings->relay_host != NULL;
-	struct dest *d = dest_get(l, one_endpoint ? "" : r->domain);
+	struct dest *d = dest_get(l, lane_dest_name(l, r->domain));
 	struct sender *s = sender_get(d, r->message->from_domain);
 
 	if (first)

@@ -45,8 +45,9 @@ void lanes_close_sessions(struct lanes *);
 
 /* A fault of the path itself has closed it, and nothing has gone through since. */
 bool lanes_path_closed(const struct lanes *, const char *path);
-/* It is closed, its rest is over, and nobody is there to try it: the next one should (lane_path.c). */
-bool lanes_wants_probe(const struct lanes *, const char *path);
+/* The route's path is closed, its rest is over, and nobody is there to try it: one to that domain by
+ * that route should (lane_path.c). */
+bool lanes_wants_probe(const struct lanes *, const struct route *, const char *domain);
 /* Its path is closed and its rule says `fallback hold`: meanwhile it does not expire, and nobody is
  * told of a delay. */
 bool lanes_keep(const struct lanes *, const struct recipient *);

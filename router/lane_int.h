@@ -82,6 +82,8 @@ struct lanes {
 
 /* lane.c */
 void lane_make_runnable(struct lane *);
+struct lane *lane_find(const struct lanes *, const struct route *); /* NULL: there is none */
+const char *lane_dest_name(const struct lane *, const char *domain);
 void lane_free(struct lane *);                          /* nobody waits, no session */
 void dest_free(struct dest *);                          /* likewise */
 void dest_unlink(struct dest *, struct sender *, struct recipient *); /* waits no more */

@@ -383,6 +383,8 @@ settle_held(struct settler *st, struct recipient *r)
 	if (strcmp(why.data, r->last) != 0) {
 		j->event = "held";
 		recipient_set_last(r, why.data);
+		outcome_set(&j->outcome, SCOPE_RECIPIENT, STAGE_NONE, false,
+		    "%s", why.data);
 	}
 	str_release(&why);
 	j->s.due = SETTLE_HELD_UNTIL;
@@ -466,7 +468,8 @@ log_job(const struct job *j)
 	if (j->s.as == SETTLE_RETRY)
 		log_ms(&l, "next", j->s.due - j->s.at);
 	log_str(&l, "stage", stage_name(j->outcome.stage));
-	log_str(&l, "status", j->status);
+	if (j->status[0] != '\0')
+		log_str(&l, "status", j->status);
 	if (j->reason[0] != '\0')
 		log_str(&l, "reason", j->reason);
 	if (j->outcome.code != 0)

@@ -110,7 +110,7 @@ def test_full_mailbox_is_tried_again():
         h.equal(ours.finals(address), [],
                 f"final lines of {address}")
     h.equal(ours.queue_size(), 2, "queue")
-    h.check(ours.total("deferred") >= 4, "deferrals counted")
+    ours.log.wait(lambda _: ours.total("deferred") >= 4, "four deferrals counted")
     ours.stop()
 
 

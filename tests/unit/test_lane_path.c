@@ -5,6 +5,8 @@
 #include "router/lane_int.h"
 
 #include "mta/base/clock.h"
+#include "mta/base/map.h"
+#include "router/config.h"
 #include "rules/rules.h"
 
 #include <setjmp.h>
@@ -16,6 +18,21 @@
 
 static const unsigned minute[] = { 60 };
 static const struct rules_shape shape = { .retry = minute, .nretry = 1 };
+
+static struct config_path paths[] = {
+	{ .name = (char[]){ "ses" }, .kind = PATH_SES },
+	{ .name = (char[]){ "mta" }, .kind = PATH_MTA },
+};
+static struct config config = { .paths = paths, .npaths = 2 };
+static struct core core = { .config = &config };
+
+static const struct route by_ses = { .path = "ses", .source = "", .group = "" };
+static const struct route to_a = {
+	.path = "mta", .source = "s1", .group = "a.example"
+};
+static const struct route to_b = {
+	.path = "mta", .source = "s1", .group = "b.example"
+};
 
 static struct path_state *
 path(struct lanes *ls, const char *name, unsigned failures, int64_t until)
@@ -30,7 +47,7 @@ path(struct lanes *ls, const char *name, unsigned failures, int64_t until)
 static void
 one_state_per_path(void **state)
 {
-	struct lanes *ls = lanes_new(NULL);
+	struct lanes *ls = lanes_new(&core);
 	struct path_state *a = path_state_get(ls, "ses");
 
 	(void)state;
@@ -43,13 +60,13 @@ one_state_per_path(void **state)
 static void
 closed_until_it_works(void **state)
 {
-	struct lanes *ls = lanes_new(NULL);
+	struct lanes *ls = lanes_new(&core);
 	struct path_state *p = path_state_get(ls, "ses");
 
 	(void)state;
 	assert_false(lanes_path_closed(ls, "ses"));
 	assert_false(lanes_path_closed(ls, "nobody's"));
-	assert_false(lanes_wants_probe(ls, "nobody's"));
+	assert_false(lanes_wants_probe(ls, &by_ses, "a.example"));
 	backoff_fail(&p->hold, &shape, 0, 60000, "535");
 	assert_true(lanes_path_closed(ls, "ses"));
 	assert_false(lanes_path_closed(ls, "mta"));
@@ -67,48 +84,93 @@ one_at_a_time_tries(void **state)
 	static const struct {
 		unsigned failures;
 		bool rests;
-		unsigned waiting, sending;
+		unsigned sending;
 		bool wants;
 	} row[] = {
-		{ 0, false, 0, 0, false },
-		{ 1, true, 0, 0, false },
-		{ 1, false, 0, 0, true },
-		{ 1, false, 1, 0, false },
-		{ 1, false, 0, 1, false },
-		{ 9, false, 0, 0, true },
-		{ 9, true, 0, 0, false },
-		{ 9, false, 3, 4, false },
+		{ 0, false, 0, false },
+		{ 1, true, 0, false },
+		{ 1, false, 0, true },
+		{ 1, false, 1, false },
+		{ 9, false, 0, true },
+		{ 9, true, 0, false },
+		{ 9, false, 4, false },
 	};
-	struct lanes *ls = lanes_new(NULL);
+	struct lanes *ls = lanes_new(&core);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct path_state *p = path(ls, "ses", row[i].failures,
 		    row[i].rests ? clock_mono() + 60000 : 0);
 
-		p->waiting = row[i].waiting;
 		p->sending = row[i].sending;
-		if (lanes_wants_probe(ls, "ses") != row[i].wants)
-			fail_msg("row %zu", i);
-		/* Looking changes nothing. */
-		assert_int_equal(lanes_wants_probe(ls, "ses"), row[i].wants);
+		for (unsigned k = 0; k < 2; k++) /* looking changes nothing */
+			if (lanes_wants_probe(ls, &by_ses, "a.example") !=
+			    row[i].wants)
+				fail_msg("row %zu", i);
 	}
+	lanes_free(&ls);
+}
+
+/* Who waits in a lane or for a destination that rests itself tries nothing. */
+static void
+who_waits_to_try(void **state)
+{
+	static const struct {
+		unsigned waiting;
+		bool lane_rests, dest_rests;
+		bool a_wants, b_wants;
+	} row[] = {
+		{ 0, false, false, true, true },
+		{ 0, true, false, false, true },
+		{ 0, false, true, false, true },
+		{ 1, false, false, false, false },
+		{ 1, true, false, false, true },
+		{ 1, false, true, false, true },
+		{ 5, true, true, false, true },
+	};
+	struct lanes *ls = lanes_new(&core);
+	struct lane l = { .lanes = ls, .settings = &paths[1] };
+	struct dest d = { .lane = &l, .domain = (char[]){ "a.example" } };
+	char key[] = "mta\ns1\na.example";
+
+	(void)state;
+	l.state = path(ls, "mta", 1, 0);
+	l.by_domain = map_new();
+	TAILQ_INIT(&l.dests);
+	TAILQ_INSERT_TAIL(&l.dests, &d, link);
+	map_put(l.by_domain, d.domain, &d);
+	map_put(ls->by_key, key, &l);
+	TAILQ_INSERT_TAIL(&ls->all, &l, link);
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		int64_t later = clock_mono() + 60000;
+
+		l.state->waiting = l.waiting = d.waiting = row[i].waiting;
+		l.backoff.until = row[i].lane_rests ? later : 0;
+		d.backoff.until = row[i].dest_rests ? later : 0;
+		if (lanes_wants_probe(ls, &to_a, "a.example") != row[i].a_wants)
+			fail_msg("row %zu, a", i);
+		if (lanes_wants_probe(ls, &to_b, "b.example") != row[i].b_wants)
+			fail_msg("row %zu, b", i);
+	}
+	TAILQ_REMOVE(&ls->all, &l, link);
+	map_remove(ls->by_key, key);
+	map_free(&l.by_domain);
 	lanes_free(&ls);
 }
 
 static void
 an_operator_ends_the_rest(void **state)
 {
-	struct lanes *ls = lanes_new(NULL);
+	struct lanes *ls = lanes_new(&core);
 
 	(void)state;
 	path(ls, "ses", 2, clock_mono() + 60000);
 	path(ls, "mta", 2, clock_mono() + 60000);
 	lanes_end_rests(ls, "ses");
-	assert_true(lanes_wants_probe(ls, "ses"));
-	assert_false(lanes_wants_probe(ls, "mta"));
+	assert_true(lanes_wants_probe(ls, &by_ses, "a.example"));
+	assert_false(lanes_wants_probe(ls, &to_b, "b.example"));
 	lanes_end_rests(ls, NULL);
-	assert_true(lanes_wants_probe(ls, "mta"));
+	assert_true(lanes_wants_probe(ls, &to_b, "b.example"));
 	lanes_free(&ls);
 }
 
@@ -126,7 +188,7 @@ who_may_wait(void **state)
 		{ "hold", "mta", true, false },
 		{ "hold", "other", true, false },
 	};
-	struct lanes *ls = lanes_new(NULL);
+	struct lanes *ls = lanes_new(&core);
 
 	(void)state;
 	path(ls, "ses", 1, 0);
@@ -148,6 +210,7 @@ main(void)
 		cmocka_unit_test(one_state_per_path),
 		cmocka_unit_test(closed_until_it_works),
 		cmocka_unit_test(one_at_a_time_tries),
+		cmocka_unit_test(who_waits_to_try),
 		cmocka_unit_test(an_operator_ends_the_rest),
 		cmocka_unit_test(who_may_wait),
 	};
