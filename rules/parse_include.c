@@ -9,16 +9,34 @@
 #include <glob.h>
 #include <string.h>
 
+/* Letters that mean something in a pattern are only letters in the name of the
+ * including file's folder. */
+static const char *
+escaped(struct arena *a, const char *folder, size_t len)
+{
+	char *out = arena_alloc(a, len * 2 + 1), *p = out;
+
+	for (size_t i = 0; i < len; i++) {
+		if (strchr("*?[\\", folder[i]) != NULL)
+			*p++ = '\\';
+		*p++ = folder[i];
+	}
+	return out;
+}
+
 /* A name as the including file means it: relative to where that file is. */
 static const char *
-beside(struct words *w, const struct token *t)
+beside(struct words *w, const struct token *t, bool pattern)
 {
 	const char *file = t->source->name, *slash = strrchr(file, '/');
+	struct arena *a = &w->parse->rs->arena;
+	const char *folder;
 
 	if (t->text[0] == '/' || slash == NULL)
-		return arena_strndup(&w->parse->rs->arena, t->text, t->len);
-	return arena_printf(&w->parse->rs->arena, "%.*s/%.*s",
-	    (int)(slash - file), file, (int)t->len, t->text);
+		return arena_strndup(a, t->text, t->len);
+	folder = pattern ? escaped(a, file, (size_t)(slash - file))
+			 : arena_strndup(a, file, (size_t)(slash - file));
+	return arena_printf(a, "%s/%.*s", folder, (int)t->len, t->text);
 }
 
 static void
@@ -74,6 +92,7 @@ parse_include(struct words *w)
 	struct parse *p = w->parse;
 	const struct token *t = word_peek(w);
 	const char *name;
+	bool pattern;
 
 	if (t == NULL || !t->string || t->len == 0)
 		return word_expected(
@@ -81,9 +100,9 @@ parse_include(struct words *w)
 	word_next(w);
 	if (words_end(w) < 0)
 		return -1;
-	name = beside(w, t);
-	/* Not in name: the folder of this file may have such letters. */
-	if (strpbrk(t->text, "*?[") == NULL)
+	pattern = strpbrk(t->text, "*?[") != NULL;
+	name = beside(w, t, pattern);
+	if (!pattern)
 		include_one(p, name, t);
 	else if (p->given != NULL)
 		include_from_memory(p, name, t);

@@ -6,6 +6,12 @@
  */
 /* clang-format off */
 static const struct mistake warnings[] = {
+	{ "route a to x.jp via ses\n"
+	  "route b to y.jp via ses\n"
+	  "route c to x.jp y.jp via mta\n"
+	  "route z any via ses",
+	  "3:7: warning: rule 'c' can never match: rules before it "
+	  "take all of it, the last of them rule 'b' (r:2)\n" },
 	{ "route a any via ses\n"
 	  "route b to x.jp via mta",
 	  "2:7: warning: rule 'b' can never match: rule 'a' (r:1) "

@@ -177,6 +177,29 @@ test_include_wildcard(void **state)
 	ruleset_unref(rs);
 }
 
+/* A folder that is not there has nothing in it; one whose name looks like a
+ * wildcard is a folder. */
+static void
+test_odd_folders(void **state)
+{
+	const struct rules_file *files;
+	struct ruleset *rs;
+
+	(void)state;
+	mkdir(file("br[1]"), 0700);
+	write_file("br[1]/main", "include \"a.rules\"\n"
+				 "include \"b.*\"\n"
+				 "include \"nowhere/*.rules\"\n"
+				 "route z any via ses\n");
+	write_file("br[1]/a.rules", "route a to a.jp via mta\n");
+	write_file("br[1]/b.rules", "route b to b.jp via mta\n");
+	rs = load(file("br[1]/main"));
+	assert_int_equal(ruleset_files(rs, &files), 3);
+	assert_string_equal(decide(rs, "", "x@a.jp").rule->name, "a");
+	assert_string_equal(decide(rs, "", "x@b.jp").rule->name, "b");
+	ruleset_unref(rs);
+}
+
 static void
 test_wildcard_refused(void **state)
 {
@@ -271,6 +294,7 @@ main(void)
 		cmocka_unit_test(test_include),
 		cmocka_unit_test(test_include_refused),
 		cmocka_unit_test(test_include_wildcard),
+		cmocka_unit_test(test_odd_folders),
 		cmocka_unit_test(test_wildcard_refused),
 		cmocka_unit_test(test_set_too_large),
 		cmocka_unit_test(test_file_refused),
