@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "mta/base/alloc.h"
+#include "mta/smtp/utf8.h"
 
 /* As in `size > 1MB`: oiwake-rules(5). */
 static const struct {
@@ -105,6 +106,23 @@ read_sender(struct asked *a)
 	return cli_fail("cannot read the sender '%s': %s", text, e.text);
 }
 
+/* What is no UTF-8 can be in no rule, and not be shown. */
+static int
+check_utf8(const struct asked *a, const struct cli_command *cmd)
+{
+	bool beyond;
+
+	for (size_t i = 0; i < a->args->ngiven; i++) {
+		const char *value = a->args->given[i].value;
+		int option = a->args->given[i].option;
+
+		if (option >= 0 && !utf8_check(value, strlen(value), &beyond))
+			return cli_usage(
+			    cmd, "--%s: not UTF-8", cmd->options[option].name);
+	}
+	return 0;
+}
+
 int
 explain_options(struct asked *a, const struct cli_command *cmd)
 {
@@ -116,8 +134,8 @@ explain_options(struct asked *a, const struct cli_command *cmd)
 	if (size != NULL && read_size(size, &a->query.size) != 0)
 		return cli_usage(
 		    cmd, "--size is a number with B, KB, MB or GB");
-	if ((rc = read_tags(a, cmd)) != 0 || (rc = read_sender(a)) != 0 ||
-	    (rc = read_header_from(a)) != 0)
+	if ((rc = check_utf8(a, cmd)) != 0 || (rc = read_tags(a, cmd)) != 0 ||
+	    (rc = read_sender(a)) != 0 || (rc = read_header_from(a)) != 0)
 		return rc;
 	a->query.from_local = a->from.local;
 	a->query.from_domain = a->from.domain;

@@ -91,6 +91,10 @@ cli_print_json(json_t *object)
 	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15) |
 		       (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
 
+	if (object == NULL) {
+		cli_fail("a name that is no UTF-8 cannot be shown as JSON");
+		return;
+	}
 	json_dumpf(object, stdout, flags);
 	putchar('\n');
 	json_decref(object);

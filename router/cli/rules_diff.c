@@ -13,7 +13,7 @@
 #include "mta/smtp/address.h"
 #include "router/config_int.h"
 
-#define PAGE	      "250" /* messages asked for at once */
+#define PAGE	      "1000" /* messages asked for at once */
 #define SINCE_DEFAULT "24h"
 #define ROWS_SHOWN    50
 #define ROW_RECIPIENTS                                                         \

@@ -80,6 +80,8 @@ struct restore {
 /* Where on disk a stored name belongs: what lay in or below the folder of the set's main file, in or
  * below that of `rules_file`. The caller frees. */
 char *restore_name(const char *stored, const char *stored_main, const char *rules_file);
+/* In or below the folder of that file. */
+bool restore_is_inside(const char *name, const char *rules_file);
 /* Reads what is there. -1 with *e set when it cannot be read; to be cleared in any case. */
 int restore_init(struct restore *, const struct cli_set *, const struct cli_set *running,
     const char *rules_file, struct err *e);

@@ -44,6 +44,23 @@ restore_name(
 }
 
 bool
+restore_is_inside(const char *name, const char *rules_file)
+{
+	size_t folder = folder_len(rules_file);
+
+	if (strncmp(name, rules_file, folder) != 0 || name[folder] == '/')
+		return false;
+	for (name += folder; *name != '\0'; name += strspn(name, "/")) {
+		size_t len = strcspn(name, "/");
+
+		if (len == 2 && memcmp(name, "..", 2) == 0)
+			return false;
+		name += len;
+	}
+	return true;
+}
+
+bool
 restore_has(const struct restore *r, const char *name)
 {
 	for (size_t i = 0; i < r->n; i++)

@@ -107,6 +107,51 @@ check_foreign(const struct rollback *rb)
 	return -1;
 }
 
+static bool
+has_file(const struct ruleset *rules, const char *name)
+{
+	const struct rules_file *files;
+	size_t n = rules ? ruleset_files(rules, &files) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(files[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Names come from the daemon, and whoever goes back may write anywhere: outside
+ * of the rules' own folder only what the rules on disk name themselves.
+ */
+static int
+check_places(const struct rollback *rb)
+{
+	const char *rules_file = rb->config->rules_file;
+	struct ruleset *rules = NULL;
+	struct str report = STR_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < rb->restore.n; i++) {
+		const struct restored *f = &rb->restore.file[i];
+
+		if (!restore_differs(f) ||
+		    restore_is_inside(f->name, rules_file))
+			continue;
+		if (rules == NULL)
+			rules = config_load_rules(
+			    rb->config, NULL, NULL, 0, &report);
+		if (has_file(rules, f->name))
+			continue;
+		cli_fail("'%s' of rule set %s differs, and lies where the "
+			 "present rules include nothing: nothing is changed",
+		    f->name, rb->number);
+		rc = -1;
+	}
+	ruleset_unref(rules);
+	str_release(&report);
+	return rc;
+}
+
 static int
 prepare(struct rollback *rb)
 {
@@ -120,7 +165,9 @@ prepare(struct rollback *rb)
 		cli_fail("%s: nothing is changed", e.text);
 		return -1;
 	}
-	return check_set(rb) != 0 || check_foreign(rb) != 0 ? -1 : 0;
+	if (check_set(rb) != 0 || check_foreign(rb) != 0)
+		return -1;
+	return check_places(rb);
 }
 
 /* -- after

@@ -447,6 +447,22 @@ def test_rollback_foreign_file_found_late():
     foreign_file('include \\\n  "more/*.rules"\n')
 
 
+def test_rollback_outside():
+    """A file elsewhere is written only where the rules on disk include it"""
+    elsewhere = h.work.write("elsewhere.rules", "route extra to x.test hold\n")
+    include = f'include "{elsewhere}"\n'
+    ours, _ = up(include + ROUTES)
+    put_in_force(ours, ROUTES)
+    h.work.write("elsewhere.rules", "route other to x.test hold\n")
+    unchanged(ours, "1", elsewhere, "nothing is changed")
+    h.equal(read(elsewhere), "route other to x.test hold\n", "the file elsewhere")
+    put_in_force(ours, include + ROUTES)
+    done = ours.cli("rules rollback", "1")
+    h.check(f"restored {elsewhere}" in done.stdout, done.stdout)
+    h.equal(read(elsewhere), "route extra to x.test hold\n", "the file elsewhere")
+    ours.stop()
+
+
 def test_rollback_refused():
     """A set that does not load any more, or that the daemon refuses: all stays as it was"""
     # The settings lose a path that set 1 names.
@@ -599,6 +615,8 @@ def test_explain():
     for args in (("--header-from", "a@b.test"), ("--header-from", "a b"), ("--from", "a@"),
                  ("--rules", "/no/such/file")):
         ours.cli("explain", "a@b.test", *args, status=1)
+    for args in (("--tag", b"kind=\xff"), ("--user", b"\xc3(")):
+        h.run([h.OIWAKE, "explain", "-c", ours.config.path, *args, "a@b.test"], status=2)
     other = ours.config.write("other.rules", "route only to any via mta\n")
     h.equal(ask("taro@docomo.ne.jp", "--rules", other)["rule"], "only", "--rules")
     ours.config.write("oiwake.rules", "broken\n")
