@@ -16,8 +16,6 @@
 #include "router/core.h"
 #include "router/io.h"
 #include "router/listener.h"
-#include "router/queue.h"
-#include "router/route.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -97,71 +95,6 @@ on_mail(void *arg, const struct smtp_mail *mail, struct smtp_reply *reply)
 	return true;
 }
 
-/* -- what the rules refuse ---------------------------------------------------------------------------- */
-
-static void
-log_rejected(const struct message *m, const struct recipient *r,
-    const struct route *route)
-{
-	struct logline l;
-
-	if (!log_start(&l, LOG_INFO, "rejected"))
-		return;
-	log_str(&l, "rule", route->rule);
-	log_str(&l, "ruleset", route->ruleset);
-	log_str(&l, "from", m->from);
-	log_str(&l, "to", r->address);
-	log_str(&l, "listener", m->listener);
-	log_str(&l, "client", m->client);
-	if (m->user[0] != '\0')
-		log_str(&l, "user", m->user);
-	if (m->message_id[0] != '\0')
-		log_str(&l, "message_id", m->message_id);
-	log_str(&l, "reply", route->reject);
-	log_end(&l);
-}
-
-/*
- * Rules are those of the thread and not of the session, which may have been open for days: a reload
- * holds for its next command.
- */
-static const struct config *
-rules_of(const struct intake *in)
-{
-	return in->io->config;
-}
-
-static bool
-refused_by_envelope(struct intake *in, const struct recipient *r,
-    struct smtp_reply *reply)
-{
-	struct route route;
-
-	if (!route_rejects_early(rules_of(in), in->message, r, &route))
-		return false;
-	log_rejected(in->message, r, &route);
-	smtp_reply_set(reply, 550, "5.7.1", "%s", route.reject);
-	return true;
-}
-
-/* With the content known (plan): all of them are rejected, and so there is nothing to take on. */
-static bool
-refused_by_content(struct intake *in, struct smtp_reply *reply)
-{
-	const struct recipient *r;
-
-	TAILQ_FOREACH (r, &in->recipients, link)
-		if (r->route.reject == NULL)
-			return false;
-	TAILQ_FOREACH (r, &in->recipients, link)
-		log_rejected(in->message, r, &r->route);
-	r = TAILQ_FIRST(&in->recipients);
-	smtp_reply_set(reply, 550, "5.7.1", "%s", r->route.reject);
-	return true;
-}
-
-/* -- the transaction ---------------------------------------------------------------------------------- */
-
 static bool
 on_rcpt(void *arg, const struct smtp_rcpt *rcpt, struct smtp_reply *reply)
 {
@@ -187,7 +120,7 @@ on_rcpt(void *arg, const struct smtp_rcpt *rcpt, struct smtp_reply *reply)
 	r->notify = rcpt->notify;
 	r->irregular = rcpt->to.irregular;
 	r->utf8 = rcpt->to.utf8;
-	if (refused_by_envelope(in, r, reply)) {
+	if (intake_rejects_early(in, r, reply)) {
 		in->message->nrcpt--;
 		recipient_free(&r);
 		return false;
@@ -417,32 +350,6 @@ finish_message(struct intake *in)
 	m->size = body_size(in->body);
 }
 
-/*
- * Routes each recipient as the rules stand now, to count it as accepted under that path and to
- * choose its shelf. The decision that sends it is made again when it is due.
- */
-static bool
-plan(struct intake *in)
-{
-	struct queue *queue = core_queue(in->io->core);
-	const struct config *config = rules_of(in);
-	struct recipient *r;
-	bool room = true;
-
-	TAILQ_FOREACH (r, &in->recipients, link) {
-		struct rules_shape shape;
-		route_decide(config, in->message, r, &r->route);
-		route_shape(config, &r->route, r->domain, &shape);
-		r->shelf =
-		    route_shelf(config, &r->route, in->message->from_domain);
-		r->due = in->message->received;
-		r->expires =
-		    in->message->received + (int64_t)shape.expiry * 1000;
-		room = room && queue_has_room(queue, r->shelf);
-	}
-	return room;
-}
-
 static void
 refuse_message(struct intake *in, const struct smtp_reply *reply)
 {
@@ -481,8 +388,8 @@ on_data_end(void *arg)
 		return;
 	}
 	finish_message(in);
-	room = plan(in);
-	if (refused_by_content(in, &reply))
+	room = intake_plan(in);
+	if (intake_rejects(in, &reply))
 		refuse_message(in, &reply);
 	else
 		enqueue(in, room);

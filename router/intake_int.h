@@ -1,5 +1,5 @@
 /*
- * intake_int.h - the inside of an intake, for io.c's list of them.
+ * intake_int.h - the inside of an intake, for intake*.c and for io.c's list of them.
  */
 #ifndef ROUTER_INTAKE_INT_H
 #define ROUTER_INTAKE_INT_H
@@ -17,6 +17,7 @@ struct config;
 struct config_listener;
 struct io;
 struct listener;
+struct smtp_reply;
 struct smtp_session;
 
 struct intake {
@@ -42,5 +43,18 @@ struct intake {
 	struct users_check check;
 	bool checking;
 };
+
+/* intake_rules.c */
+
+/* At RCPT: the rules reject it whatever the content will be; *reply says so. */
+bool intake_rejects_early(struct intake *, const struct recipient *, struct smtp_reply *);
+/*
+ * At the end of DATA: routes each recipient as the rules stand now, to count it as accepted under that
+ * path and to choose its shelf. The decision that sends it is made again when it is due. True when all
+ * may come into memory.
+ */
+bool intake_plan(struct intake *);
+/* Then: all of them are rejected, so there is nothing to take on; *reply says so. */
+bool intake_rejects(struct intake *, struct smtp_reply *);
 
 #endif

@@ -31,9 +31,9 @@ path_find(const struct lanes *ls, const char *name)
 {
 	struct path_state *p;
 
-	TAILQ_FOREACH(p, &ls->paths, link)
-	if (strcmp(p->name, name) == 0)
-		return p;
+	TAILQ_FOREACH (p, &ls->paths, link)
+		if (strcmp(p->name, name) == 0)
+			return p;
 	return NULL;
 }
 
@@ -85,9 +85,9 @@ has_ready_waiting(const struct lane *l, int64_t now)
 
 	if (l->waiting == 0 || backoff_rests(&l->backoff, now))
 		return false;
-	TAILQ_FOREACH(d, &l->dests, link)
-	if (d->waiting > 0 && !backoff_rests(&d->backoff, now))
-		return true;
+	TAILQ_FOREACH (d, &l->dests, link)
+		if (d->waiting > 0 && !backoff_rests(&d->backoff, now))
+			return true;
 	return false;
 }
 
@@ -99,9 +99,9 @@ is_tried(const struct lanes *ls, const struct path_state *p, int64_t now)
 
 	if (p->sending > 0 || p->waiting == 0)
 		return p->sending > 0;
-	TAILQ_FOREACH(l, &ls->all, link)
-	if (l->state == p && has_ready_waiting(l, now))
-		return true;
+	TAILQ_FOREACH (l, &ls->all, link)
+		if (l->state == p && has_ready_waiting(l, now))
+			return true;
 	return false;
 }
 

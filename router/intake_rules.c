@@ -1,0 +1,99 @@
+/*
+ * intake_rules.c - what the rules say of mail that comes in.
+ *
+ * intake.c asks at RCPT, where the envelope may decide, and at the end of DATA,
+ * when all is known.
+ */
+#include "router/intake_int.h"
+
+#include "mta/base/log.h"
+#include "mta/smtp/server.h"
+#include "router/core.h"
+#include "router/io.h"
+#include "router/queue.h"
+#include "router/route.h"
+
+#include <assert.h>
+
+static void
+log_rejected(const struct message *m, const struct recipient *r,
+    const struct route *route)
+{
+	struct logline l;
+
+	if (!log_start(&l, LOG_INFO, "rejected"))
+		return;
+	log_str(&l, "rule", route->rule);
+	log_str(&l, "ruleset", route->ruleset);
+	log_str(&l, "from", m->from);
+	log_str(&l, "to", r->address);
+	log_str(&l, "listener", m->listener);
+	log_str(&l, "client", m->client);
+	if (m->user[0] != '\0')
+		log_str(&l, "user", m->user);
+	if (m->message_id[0] != '\0')
+		log_str(&l, "message_id", m->message_id);
+	log_str(&l, "reply", route->reject);
+	log_end(&l);
+}
+
+/*
+ * Rules are those of the thread and not of the session, which may have been
+ * open for days: a reload holds for its next command.
+ */
+static const struct config *
+rules_of(const struct intake *in)
+{
+	return in->io->config;
+}
+
+bool
+intake_rejects_early(
+    struct intake *in, const struct recipient *r, struct smtp_reply *reply)
+{
+	struct route route;
+
+	if (!route_rejects_early(rules_of(in), in->message, r, &route))
+		return false;
+	log_rejected(in->message, r, &route);
+	smtp_reply_set(reply, 550, "5.7.1", "%s", route.reject);
+	return true;
+}
+
+bool
+intake_plan(struct intake *in)
+{
+	struct queue *queue = core_queue(in->io->core);
+	const struct config *config = rules_of(in);
+	struct recipient *r;
+	bool room = true;
+
+	TAILQ_FOREACH (r, &in->recipients, link) {
+		struct rules_shape shape;
+		route_decide(config, in->message, r, &r->route);
+		route_shape(config, &r->route, r->domain, &shape);
+		r->shelf =
+		    route_shelf(config, &r->route, in->message->from_domain);
+		r->due = in->message->received;
+		r->expires =
+		    in->message->received + (int64_t)shape.expiry * 1000;
+		room = room && queue_has_room(queue, r->shelf);
+	}
+	return room;
+}
+
+bool
+intake_rejects(struct intake *in, struct smtp_reply *reply)
+{
+	const struct recipient *r;
+
+	TAILQ_FOREACH (r, &in->recipients, link)
+		if (r->route.reject == NULL)
+			return false;
+	TAILQ_FOREACH (r, &in->recipients, link)
+		log_rejected(in->message, r, &r->route);
+	r = TAILQ_FIRST(&in->recipients);
+	assert(r != NULL); /* no DATA without RCPT */
+	smtp_reply_set(reply, 550, "5.7.1", "%s", r->route.reject);
+	return true;
+}
