@@ -589,6 +589,8 @@ def test_broken_reload():
     h.check("can never match" in warning["line"], warning["line"])
     done = ours.cli("reload")
     h.check("can never match" in done.stdout + done.stderr, "no warning for the one who asked")
+    who = [r["who"] for r in ours.json("rules history")]
+    h.check("SIGHUP" in who and "start" in who, f"the history says {who}")
     ours.wait_empty()
     ours.stop()
 
