@@ -82,18 +82,16 @@ static void
 one_at_a_time_tries(void **state)
 {
 	static const struct {
-		unsigned failures;
-		bool rests;
-		unsigned sending;
-		bool wants;
+		unsigned failures, sending;
+		bool rests, wants;
 	} row[] = {
-		{ 0, false, 0, false },
-		{ 1, true, 0, false },
-		{ 1, false, 0, true },
-		{ 1, false, 1, false },
-		{ 9, false, 0, true },
-		{ 9, true, 0, false },
-		{ 9, false, 4, false },
+		{ 0, 0, false, false },
+		{ 1, 0, true, false },
+		{ 1, 0, false, true },
+		{ 1, 1, false, false },
+		{ 9, 0, false, true },
+		{ 9, 0, true, false },
+		{ 9, 4, false, false },
 	};
 	struct lanes *ls = lanes_new(&core);
 
