@@ -311,9 +311,11 @@ static enum store_status
 engine_commit(struct engine *base, struct err *e)
 {
 	struct sqlite_engine *eng = sqlite_of(base);
-	enum store_status st =
-	    sqlite_run(&eng->q, sqlite_stmt(&eng->q, SQL_COMMIT), "commit", e);
+	enum store_status st = sqlite_traffic_flush(eng, e);
 
+	if (st == STORE_OK)
+		st = sqlite_run(
+		    &eng->q, sqlite_stmt(&eng->q, SQL_COMMIT), "commit", e);
 	if (st == STORE_OK)
 		eng->committed = eng->traffic;
 	return st;
@@ -326,7 +328,7 @@ engine_rollback(struct engine *base)
 	struct sqlite *q = &eng->q;
 	struct err ignored;
 
-	eng->traffic = eng->committed;
+	sqlite_traffic_forget(eng);
 	for (int i = 0; i < SQL_MAX; i++)
 		sqlite3_reset(q->stmt[i]);
 	/* SQLite has rolled back by itself after some errors. */

@@ -89,8 +89,8 @@ struct stored {
 
 /* Where the table of traffic begins and ends. All 0 when nothing is in it. */
 struct traffic_ends {
-	int64_t seq;     /* of the newest row */
-	int64_t latest;  /* `at` of all rows so far */
+	int64_t seq;     /* of the newest entry, in a row or packed for one */
+	int64_t latest;  /* time of all so far */
 	int64_t trimmed; /* no row up to this seq is there any more */
 };
 
@@ -99,7 +99,8 @@ struct sqlite_engine {
 	struct sqlite q;
 	uint64_t traffic_keep;
 	struct traffic_ends traffic, committed; /* as in this transaction, and before it */
-	struct str packed;           /* the recipients of a traffic row */
+	struct str packed;           /* the next row of traffic */
+	int64_t npacked;             /* recipients in it */
 	struct stored stored;
 	struct str text;             /* strings of `stored` */
 	char *spool_directory;
@@ -210,6 +211,9 @@ enum store_status sqlite_traffic_load(struct sqlite_engine *, struct err *);
  * once in a while. */
 enum store_status sqlite_add_traffic(struct sqlite_engine *, const struct message *,
     const struct recipient_list *, struct err *);
+/* Before a commit, and instead of one. */
+enum store_status sqlite_traffic_flush(struct sqlite_engine *, struct err *);
+void sqlite_traffic_forget(struct sqlite_engine *);
 enum store_status sqlite_trim_traffic(struct engine *, bool *more, struct err *);
 size_t sqlite_read_traffic(struct store_reader *, int64_t since, int64_t after, size_t limit,
     void (*)(void *, const struct traffic_row *), void *);

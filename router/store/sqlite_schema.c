@@ -60,15 +60,14 @@ static const char queue_counters_events[] =
 
 /*
  * traffic.seq counts recipients: that of a row is the number of its last one,
- * so what is too old is found by subtraction. `ahead` is what is missing from
- * `at` to the latest `at` before it, mostly nothing: at + ahead never falls, so
- * that a time can be searched for by halves and the clock may jump as it likes.
+ * so what is too old is found by subtraction. `latest` is the latest time of
+ * all rows so far: it never falls, so that a time can be searched for by halves
+ * and the clock may jump as it likes.
  */
 static const char tags_traffic_rulesets[] =
     "ALTER TABLE message ADD COLUMN tags TEXT NOT NULL DEFAULT '';"
-    "CREATE TABLE traffic(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
-    " ahead INTEGER NOT NULL, size INTEGER NOT NULL, text BLOB NOT NULL)"
-    " STRICT;"
+    "CREATE TABLE traffic(seq INTEGER PRIMARY KEY, latest INTEGER NOT NULL,"
+    " entries BLOB NOT NULL) STRICT;"
     "CREATE TABLE ruleset(number INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
     " version TEXT NOT NULL, who TEXT NOT NULL, files INTEGER NOT NULL,"
     " bytes INTEGER NOT NULL) STRICT;"

@@ -66,7 +66,7 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_ADD_EVENT] = "INSERT INTO event VALUES"
 			  "(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 
-	[SQL_ADD_TRAFFIC] = "INSERT INTO traffic VALUES(?,?,?,?,?)",
+	[SQL_ADD_TRAFFIC] = "INSERT INTO traffic VALUES(?,?,?)",
 	[SQL_ADD_RULESET] = "INSERT INTO ruleset VALUES(NULL,?,?,?,?,?)",
 	[SQL_ADD_RULES_FILE] = "INSERT INTO rules_file VALUES(?,?,?,?)",
 
@@ -142,7 +142,7 @@ const char *const sqlite_sql[SQL_MAX] = {
 	/* Asked for together, both would be looked for in all rows. */
 	[SQL_TRAFFIC_ENDS] = "SELECT (SELECT min(seq) FROM traffic),"
 			     " (SELECT max(seq) FROM traffic)",
-	[SQL_TRAFFIC_NEXT] = "SELECT seq, at + ahead FROM traffic"
+	[SQL_TRAFFIC_NEXT] = "SELECT seq, latest FROM traffic"
 			     " WHERE seq > ? ORDER BY seq LIMIT 1",
 
 	[SQL_NEWEST_RULESET] = "SELECT version FROM ruleset"
@@ -177,9 +177,8 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_READ_MESSAGE_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event"
 				    " WHERE message = ?1 AND seq > ?2"
 				    " ORDER BY seq LIMIT ?3",
-	[SQL_READ_TRAFFIC] = "SELECT seq, at, size, text FROM traffic"
-			     " WHERE seq > ?1 AND at >= ?2"
-			     " ORDER BY seq LIMIT ?3",
+	[SQL_READ_TRAFFIC] = "SELECT entries FROM traffic WHERE seq > ?"
+			     " ORDER BY seq",
 	[SQL_READ_RULESETS] = "SELECT number, at, version, who, files, bytes"
 			      " FROM ruleset WHERE number BETWEEN ?1 AND ?2"
 			      " ORDER BY number DESC LIMIT ?3",

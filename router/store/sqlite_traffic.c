@@ -1,11 +1,17 @@
 /*
  * sqlite_traffic.c - the envelopes of recent mail, to try rules on.
  *
- * Written with the enqueue that they belong to, and cheaply: one row per
- * message, few columns, no index. All text of a row is one value, five strings
- * and then the recipients, each behind a flag; NUL ends them all, the one byte
- * that none can hold. The oldest rows go in passing, many at once and not
- * often.
+ * Written in the transaction of the enqueue that they belong to, and cheaply:
+ * the messages of a transaction are packed into one row, without an index.
+ *
+ *	row = entry...	entry = seq at size from header-from user listener tags
+ *				recipient... NUL
+ *
+ * Numbers are of 8 bytes, lowest first. Strings end in NUL, the one byte that
+ * none can hold; a recipient has a flag in front. An entry is a message, or a
+ * hundred recipients of a larger one; its seq, and that of its row, is the
+ * number of its last recipient. The oldest rows go in passing, many at once and
+ * not often.
  */
 #include "router/store/sqlite_int.h"
 
@@ -13,13 +19,30 @@
 
 #include <string.h>
 
-#define ROW_MAX 100  /* recipients in a row */
-#define SLACK	1000 /* recipients kept beyond the number that was asked for */
-#define SLICE	4000 /* recipients let go at once: a few ms */
+#define ENTRY_MAX 100  /* recipients in an entry */
+#define ROW_FULL  100  /* recipients after which a row takes no more entries */
+#define SLACK	  1000 /* recipients kept beyond the number that was asked for */
+#define SLICE	  4000 /* recipients let go at once: a few ms */
 
 enum { REGULAR = '-', IRREGULAR = '!' };
 
-/* -- putting ------------------------------------------------------------- */
+/* -- packing ------------------------------------------------------------- */
+
+static void
+put_number(char *to, int64_t n)
+{
+	for (int i = 0; i < 8; i++)
+		to[i] = (char)((uint64_t)n >> 8 * i & 0xff);
+}
+
+static void
+add_number(struct str *to, int64_t n)
+{
+	char bytes[8];
+
+	put_number(bytes, n);
+	str_add(to, bytes, sizeof(bytes));
+}
 
 static void
 add_string(struct str *to, const char *s)
@@ -27,43 +50,71 @@ add_string(struct str *to, const char *s)
 	str_add(to, s, strlen(s) + 1);
 }
 
-/* Packs up to ROW_MAX recipients from *r on and moves *r behind them. */
-static int64_t
-pack(struct str *to, const struct message *m, const struct recipient **r)
+/* Up to ENTRY_MAX recipients from r on. Returns the first that is left. */
+static const struct recipient *
+add_recipients(struct str *to, const struct recipient *r, int64_t *n)
 {
-	int64_t n = 0;
+	for (*n = 0; r != NULL && *n < ENTRY_MAX; r = TAILQ_NEXT(r, link)) {
+		str_addc(to, r->irregular ? IRREGULAR : REGULAR);
+		add_string(to, r->address);
+		++*n;
+	}
+	str_addc(to, '\0');
+	return r;
+}
 
-	str_clear(to);
+static const struct recipient *
+add_entry(struct sqlite_engine *eng, const struct message *m,
+    const struct recipient *r)
+{
+	struct traffic_ends *t = &eng->traffic;
+	struct str *to = &eng->packed;
+	size_t start = to->len;
+	int64_t n;
+
+	add_number(to, 0); /* seq: when it is known */
+	add_number(to, m->received);
+	add_number(to, (int64_t)m->size);
 	add_string(to, m->from);
 	add_string(to, m->header_from);
 	add_string(to, m->user);
 	add_string(to, m->listener);
 	add_string(to, m->tags);
-	for (; *r != NULL && n < ROW_MAX; *r = TAILQ_NEXT(*r, link), n++) {
-		str_addc(to, (*r)->irregular ? IRREGULAR : REGULAR);
-		add_string(to, (*r)->address);
-	}
-	return n;
-}
-
-static enum store_status
-add_row(struct sqlite_engine *eng, const struct message *m, int64_t recipients,
-    struct err *e)
-{
-	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_ADD_TRAFFIC);
-	struct traffic_ends *t = &eng->traffic;
-	int i = 1;
-
-	t->seq += recipients;
+	r = add_recipients(to, r, &n);
+	t->seq += n;
 	if (t->latest < m->received)
 		t->latest = m->received;
-	sqlite3_bind_int64(st, i++, t->seq);
-	sqlite3_bind_int64(st, i++, m->received);
-	sqlite3_bind_int64(st, i++, t->latest - m->received);
-	sqlite3_bind_int64(st, i++, (int64_t)m->size);
+	eng->npacked += n;
+	put_number(to->data + start, t->seq);
+	return r;
+}
+
+/* -- putting ------------------------------------------------------------- */
+
+void
+sqlite_traffic_forget(struct sqlite_engine *eng)
+{
+	eng->traffic = eng->committed;
+	str_clear(&eng->packed);
+	eng->npacked = 0;
+}
+
+enum store_status
+sqlite_traffic_flush(struct sqlite_engine *eng, struct err *e)
+{
+	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_ADD_TRAFFIC);
+	enum store_status status;
+
+	if (eng->npacked == 0)
+		return STORE_OK;
+	sqlite3_bind_int64(st, 1, eng->traffic.seq);
+	sqlite3_bind_int64(st, 2, eng->traffic.latest);
 	sqlite3_bind_blob64(
-	    st, i, eng->packed.data, eng->packed.len, SQLITE_STATIC);
-	return sqlite_run(&eng->q, st, "keep an envelope", e);
+	    st, 3, eng->packed.data, eng->packed.len, SQLITE_STATIC);
+	status = sqlite_run(&eng->q, st, "keep envelopes", e);
+	str_clear(&eng->packed);
+	eng->npacked = 0;
+	return status;
 }
 
 /* The last seq that is too old. */
@@ -109,8 +160,11 @@ sqlite_add_traffic(struct sqlite_engine *eng, const struct message *m,
 
 	if (eng->traffic_keep == 0 || strcmp(m->listener, "dsn") == 0)
 		return STORE_OK;
-	while (r != NULL && st == STORE_OK)
-		st = add_row(eng, m, pack(&eng->packed, m, &r), e);
+	while (r != NULL && st == STORE_OK) {
+		r = add_entry(eng, m, r);
+		if (eng->npacked >= ROW_FULL)
+			st = sqlite_traffic_flush(eng, e);
+	}
 	/* More goes than came, however much that was. */
 	return st == STORE_OK
 		   ? trim(eng, SLICE + 2 * (eng->traffic.seq - before), e)
@@ -181,8 +235,8 @@ sqlite_traffic_load(struct sqlite_engine *eng, struct err *e)
 
 /* -- reading ------------------------------------------------------------- */
 
-/* A seq with nothing since that time up to it and, as far as the order of the
- * rows tells, nothing older behind it. */
+/* Moves *after on: rows up to it have nothing since that time and, as far as
+ * their order tells, rows behind it nothing older. */
 static enum store_status
 skip_old(struct sqlite *q, int64_t since, int64_t *after, struct err *e)
 {
@@ -202,53 +256,77 @@ skip_old(struct sqlite *q, int64_t since, int64_t *after, struct err *e)
 	return st;
 }
 
-/* What is left of a row's text. */
+/* What is left of a row. */
 struct packed {
 	const char *p, *end;
 };
 
-/* The next string; NULL at the end, and where a NUL is missing: nothing here
- * wrote that. */
+/* What is cut off reads as 0, "" and no recipient; nothing here writes that. */
+static int64_t
+take_number(struct packed *text)
+{
+	uint64_t n = 0;
+
+	if (text->end - text->p < 8) {
+		text->p = text->end;
+		return 0;
+	}
+	for (int i = 7; i >= 0; i--)
+		n = n << 8 | (unsigned char)text->p[i];
+	text->p += 8;
+	return (int64_t)n;
+}
+
 static const char *
-take(struct packed *text)
+take_string(struct packed *text)
 {
 	const char *s = text->p, *nul = NULL;
 
 	if (s < text->end)
 		nul = memchr(s, '\0', (size_t)(text->end - s));
 	text->p = nul != NULL ? nul + 1 : text->end;
-	return nul != NULL ? s : NULL;
+	return nul != NULL ? s : "";
 }
 
-static const char *
-take_or_empty(struct packed *text)
+/* All but the recipients. */
+static void
+take_envelope(struct packed *text, struct traffic_row *row)
 {
-	const char *s = take(text);
-
-	return s != NULL ? s : "";
+	row->seq = take_number(text);
+	row->at = take_number(text);
+	row->size = (uint64_t)take_number(text);
+	row->from = take_string(text);
+	row->header_from = take_string(text);
+	row->user = take_string(text);
+	row->listener = take_string(text);
+	row->tags = take_string(text);
 }
+
+struct reading {
+	int64_t since, after;
+	size_t limit, n;
+	void (*each)(void *, const struct traffic_row *);
+	void *arg;
+};
 
 static void
-read_row(sqlite3_stmt *st, void (*each)(void *, const struct traffic_row *),
-    void *arg)
+read_row(struct reading *g, struct packed text)
 {
-	const char *data = sqlite3_column_blob(st, 3), *s;
-	struct packed text = { data, data + sqlite3_column_bytes(st, 3) };
-	struct traffic_row row = {
-		.seq = sqlite3_column_int64(st, 0),
-		.at = sqlite3_column_int64(st, 1),
-		.size = (uint64_t)sqlite3_column_int64(st, 2),
-	};
+	struct traffic_row row;
+	const char *s;
+	bool wanted;
 
-	row.from = take_or_empty(&text);
-	row.header_from = take_or_empty(&text);
-	row.user = take_or_empty(&text);
-	row.listener = take_or_empty(&text);
-	row.tags = take_or_empty(&text);
-	while ((s = take(&text)) != NULL && *s != '\0') {
-		row.irregular = *s == IRREGULAR;
-		row.address = s + 1;
-		each(arg, &row);
+	while (text.p < text.end && g->n < g->limit) {
+		take_envelope(&text, &row);
+		wanted = row.seq > g->after && row.at >= g->since;
+		for (s = take_string(&text); *s != '\0';
+		     s = take_string(&text)) {
+			row.irregular = *s == IRREGULAR;
+			row.address = s + 1;
+			if (wanted)
+				g->each(g->arg, &row);
+		}
+		g->n += wanted;
 	}
 }
 
@@ -256,18 +334,22 @@ size_t
 sqlite_read_traffic(struct store_reader *r, int64_t since, int64_t after,
     size_t limit, void (*each)(void *, const struct traffic_row *), void *arg)
 {
+	struct reading g = { since, after, limit, 0, each, arg };
 	struct sqlite *q = sqlite_of_reader(r);
 	sqlite3_stmt *st = sqlite_stmt(q, SQL_READ_TRAFFIC);
 	struct err e = ERR_INIT;
-	size_t n = 0;
+	int64_t row = after;
 
-	/* Only a short cut: what it finds is looked at in any case. */
-	if (skip_old(q, since, &after, &e) != STORE_OK)
+	/* Only a short cut over rows: each entry is looked at in any case. */
+	if (skip_old(q, since, &row, &e) != STORE_OK)
 		log_text(LOG_ERROR, "store-read", "%s", e.text);
-	sqlite3_bind_int64(st, 1, after);
-	sqlite3_bind_int64(st, 2, since);
-	sqlite3_bind_int64(st, 3, (int64_t)limit);
-	for (; sqlite_read_next(q, st); n++)
-		read_row(st, each, arg);
-	return n;
+	sqlite3_bind_int64(st, 1, row);
+	while (g.n < limit && sqlite_read_next(q, st)) {
+		const char *data = sqlite3_column_blob(st, 0);
+
+		read_row(&g, (struct packed){
+				 data, data + sqlite3_column_bytes(st, 0) });
+	}
+	sqlite3_reset(st);
+	return g.n;
 }

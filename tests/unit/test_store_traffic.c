@@ -249,25 +249,56 @@ assert_since(const int64_t *at, size_t n, int64_t since, size_t after)
 	free(s);
 }
 
-static void
-since_is_right_whatever_the_clock_did(void **state)
-{
-	enum { N = 150 };
-	int64_t at[N];
+enum { GROUP = 10, N = 15 * GROUP };
 
-	(void)state;
+/* All at once, while something else is committed: they come to lie in one row,
+ * or in few. */
+static void
+take_in_group(const int64_t *at)
+{
+	struct store_lease first = { .shelf = 99, .now = NOW, .max = 1 };
+	struct store_enqueue *r[GROUP];
+
+	prepare_request(&first.req);
+	store_lease(the->store, &first);
+	for (size_t i = 0; i < GROUP; i++) {
+		r[i] = new_message(1, NOW, 10);
+		r[i]->message->received = at[i];
+		store_enqueue(the->store, r[i]);
+	}
+	await(GROUP + 1);
+	for (size_t i = 0; i < GROUP; i++) {
+		assert_int_equal(r[i]->req.status, STORE_OK);
+		free_message(r[i]);
+	}
+}
+
+/* In order but for a little; then a clock an hour fast for a while, and one
+ * that starts in 1970. */
+static void
+set_times(int64_t *at)
+{
 	srandom(4711);
 	for (size_t i = 0; i < N; i++) {
-		/* In order but for a little, then a clock an hour fast for a
-		 * while, and one that starts in 1970. */
 		at[i] = NOW + (int64_t)i * 1000 - random() % 5000;
 		if (i > 40 && i < 50)
 			at[i] += 3600 * 1000;
 		if (i > 90 && i < 100)
 			at[i] = (int64_t)i;
-		take_in(at[i], 1);
+	}
+}
+
+static void
+since_is_right_whatever_the_clock_did(void **state)
+{
+	int64_t at[N];
+
+	(void)state;
+	set_times(at);
+	for (size_t i = 0; i < N; i += GROUP) {
+		take_in_group(at + i);
 		/* The order is kept over a restart. */
-		if (i == 45 || i == 95)
+		if (i == 40 || i == 90)
 			assert_int_equal(fixture_reopen(NULL), 0);
 	}
 	for (size_t i = 0; i < N; i += 7)
@@ -277,6 +308,28 @@ since_is_right_whatever_the_clock_did(void **state)
 		}
 	assert_since(at, N, INT64_MIN, 0);
 	assert_since(at, N, INT64_MAX, 0);
+}
+
+static void
+a_page_may_end_within_a_row(void **state)
+{
+	struct seen_traffic *s;
+	int64_t at[N], after = 0;
+
+	(void)state;
+	set_times(at);
+	take_in_group(at);
+	take_in_group(at + GROUP);
+	while (after < 2 * GROUP) {
+		s = traffic(0, after, 3);
+		assert_int_equal(
+		    s->messages, after < 18 ? 3 : 2 * GROUP - after);
+		for (size_t i = 0; i < s->messages; i++) {
+			assert_int_equal(s->row[i].at, at[after]);
+			assert_int_equal(s->row[i].seq, ++after);
+		}
+		free(s);
+	}
 }
 
 /* -- how much ------------------------------------------------------------ */
@@ -380,6 +433,7 @@ main(void)
 		T(what_is_not_stored_is_no_traffic),
 		T(a_message_to_many_is_in_rows_of_a_hundred),
 		T(since_is_right_whatever_the_clock_did),
+		T(a_page_may_end_within_a_row),
 		T(only_so_many_are_kept),
 		T(a_lower_setting_holds_at_the_next_start),
 		T(zero_keeps_nothing),
