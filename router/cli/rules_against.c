@@ -9,36 +9,20 @@
 
 #include "mta/smtp/address.h"
 
-#define LINE_MAX_ (2 * ADDRESS_TEXT_MAX + 256) /* two addresses and a comment  \
-						*/
-#define TOLD_MAX 20			       /* bad lines */
-#define BLANKS	 " \t\r"
+/* Two addresses and a comment. */
+#define LINE_ROOM (2 * ADDRESS_TEXT_MAX + 256)
+#define TOLD_MAX  20 /* bad lines */
+#define BLANKS	  " \t\r"
 
 struct list {
 	const char *name;
 	FILE *file;
 	unsigned long line, bad;
-	char text[LINE_MAX_];
+	char text[LINE_ROOM];
 	void (*each)(
 	    void *arg, const struct address *from, const struct address *to);
 	void *arg;
 };
-
-static void bad_line(struct list *l, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-bad_line(struct list *l, const char *fmt, ...)
-{
-	struct err e = ERR_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(e.text, sizeof(e.text), fmt, ap);
-	va_end(ap);
-	if (l->bad++ < TOLD_MAX)
-		cli_fail("%s:%lu: %s", l->name, l->line, e.text);
-}
 
 /* The next line without its end, cut at what there is room for; *len is of the
  * whole. False: there is no more. */
@@ -72,47 +56,60 @@ next_word(char **at)
 	return word;
 }
 
-static bool
-read_address(struct list *l, char *word, bool sender, struct address *a)
+static int
+read_address(char *word, bool sender, struct address *a, struct err *e)
 {
-	struct err e = ERR_INIT;
+	struct err why = ERR_INIT;
 	int rc;
 
 	if (sender && strcmp(word, "<>") == 0)
 		word[0] = '\0';
-	rc = sender ? address_parse_reverse_path(a, word, strlen(word), &e)
-		    : address_parse(a, word, strlen(word), &e);
-	if (rc != 0)
-		bad_line(l, "cannot read the %s '%.100s': %s",
-		    sender ? "sender" : "recipient", word, e.text);
-	return rc == 0;
+	rc = sender ? address_parse_reverse_path(a, word, strlen(word), &why)
+		    : address_parse(a, word, strlen(word), &why);
+	if (rc == 0)
+		return 0;
+	return err_set(e, "cannot read the %s '%.100s': %s",
+	    sender ? "sender" : "recipient", word, why.text);
+}
+
+int
+rules_against_line(char *text, size_t len, struct address *from,
+    struct address *to, struct err *e)
+{
+	char *at = text, *first, *second, *third;
+
+	*from = (struct address){ .null = true };
+	if (memchr(text, '\0', len) != NULL)
+		return err_set(e, "the line holds a NUL");
+	first = next_word(&at);
+	second = first ? next_word(&at) : NULL;
+	third = second ? next_word(&at) : NULL;
+	if (first == NULL)
+		return 0;
+	if (third != NULL)
+		return err_set(e, "expected 'recipient' or 'sender recipient', "
+				  "got more than two words");
+	if (second != NULL && read_address(first, true, from, e) != 0)
+		return -1;
+	return read_address(second ? second : first, false, to, e) == 0 ? 1
+									: -1;
 }
 
 static void
 read_line(struct list *l, size_t len)
 {
-	struct address from = { .null = true }, to;
-	char *at = l->text, *first, *second, *third;
+	struct err e = ERR_INIT;
+	struct address from, to;
+	int rc;
 
-	if (len >= sizeof(l->text)) {
-		bad_line(l, "the line is too long");
-		return;
-	}
-	if (memchr(l->text, '\0', len) != NULL) {
-		bad_line(l, "the line holds a NUL");
-		return;
-	}
-	first = next_word(&at);
-	second = first ? next_word(&at) : NULL;
-	third = second ? next_word(&at) : NULL;
-	if (first == NULL)
-		return;
-	if (third != NULL)
-		bad_line(l, "expected 'recipient' or 'sender recipient', got "
-			    "more than two words");
-	else if ((second == NULL || read_address(l, first, true, &from)) &&
-		 read_address(l, second ? second : first, false, &to))
+	if (len >= sizeof(l->text))
+		rc = err_set(&e, "the line is too long");
+	else
+		rc = rules_against_line(l->text, len, &from, &to, &e);
+	if (rc > 0)
 		l->each(l->arg, &from, &to);
+	else if (rc < 0 && l->bad++ < TOLD_MAX)
+		cli_fail("%s:%lu: %s", l->name, l->line, e.text);
 }
 
 int

@@ -81,9 +81,10 @@ load_running(struct diff *d)
  * -------------------------------------------------------------------- */
 
 static void
-ask_about(struct diff *d, struct rules_query *query, const struct address *from,
-    const char *address, bool irregular)
+ask_about(struct diff *d, const struct rules_query *message,
+    const struct address *from, const char *address, bool irregular)
 {
+	struct rules_query query = *message;
 	char local[ADDRESS_LOCAL_MAX + 1];
 	const char *at = strrchr(address, '@');
 	size_t len = at ? (size_t)(at - address) : 0;
@@ -92,12 +93,12 @@ ask_about(struct diff *d, struct rules_query *query, const struct address *from,
 		return;
 	memcpy(local, address, len);
 	local[len] = '\0';
-	query->from_local = from->local;
-	query->from_domain = from->domain;
-	query->to_local = local;
-	query->to_domain = at + 1;
-	query->irregular = irregular;
-	moves_add(d->moves, query, address);
+	query.from_local = from->local;
+	query.from_domain = from->domain;
+	query.to_local = local;
+	query.to_domain = at + 1;
+	query.irregular = irregular;
+	moves_add(d->moves, &query, address);
 }
 
 /* As message_set_from does: at the last '@'. Longer than an address can be:

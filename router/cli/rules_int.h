@@ -132,6 +132,8 @@ void moves_describe(struct str *, const struct rules_decision *, const struct ru
 /* -- a list of addresses -------------------------------------------------------------------------- */
 
 struct address;
+/* A line without its end, NUL behind it; changed. 1: an address, or two. 0: nothing, a comment. -1: *e. */
+int rules_against_line(char *text, size_t len, struct address *from, struct address *to, struct err *);
 /* One call per line, from as its null path when the line names none. -1: every bad line was told. */
 int rules_against(const char *file,
     void (*each)(void *arg, const struct address *from, const struct address *to), void *arg);

@@ -128,8 +128,8 @@ add_row(struct moves *m, const struct move *like, const char *domain)
 	row->domain = xstrdup(domain);
 	row->key = xstrdup(m->key.data);
 	if ((m->n & (m->n - 1)) == 0)
-		m->row =
-		    xrealloc(m->row, (m->n ? 2 * m->n : 1) * sizeof(*m->row));
+		m->row = xrealloc(
+		    m->row, (m->n ? 2 * m->n : 1) * sizeof(struct move *));
 	m->row[m->n++] = row;
 	map_put(m->by_key, row->key, row);
 	return row;
@@ -214,7 +214,7 @@ size_t
 moves_rows(struct moves *m, struct move *const **rows)
 {
 	if (m->n > 0)
-		qsort(m->row, m->n, sizeof(*m->row), most_first);
+		qsort(m->row, m->n, sizeof(struct move *), most_first);
 	*rows = m->row;
 	return m->n;
 }
