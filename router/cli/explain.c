@@ -120,7 +120,7 @@ add_notes(struct answer *a)
 			"another rule");
 	if (d->action == RULES_DISCARD ||
 	    (a->path != NULL && a->path->kind == PATH_DISCARD))
-		note(a, "a path of type discard: the mail is dropped");
+		note(a, "the mail is accepted and dropped");
 	if (a->asked->args->value[EXPLAIN_FROM] != NULL &&
 	    a->asked->from.null && is_ses(a, d->path))
 		note(a, "Amazon SES takes no null sender: such mail goes by "
