@@ -114,9 +114,10 @@ regular_only(const struct config *cfg, size_t *n)
 }
 
 static void
-check_uses(const struct config *cfg, const struct ruleset *rules,
-    struct rules_report *report)
+check_uses(
+    void *arg, const struct ruleset *rules, struct rules_report *report)
 {
+	const struct config *cfg = arg;
 	const struct rules_use *uses;
 	size_t n = ruleset_uses(rules, &uses);
 
@@ -128,7 +129,10 @@ struct ruleset *
 config_load_rules(const struct config *cfg, const char *file,
     const struct rules_file *given, size_t ngiven, struct str *report)
 {
-	struct rules_options options;
+	struct rules_options options = {
+		.check = check_uses,
+		.check_arg = (void *)(uintptr_t)cfg,
+	};
 	struct rules_report problems;
 	struct ruleset *rules;
 	const char **names;
@@ -141,12 +145,7 @@ config_load_rules(const struct config *cfg, const char *file,
 	    ? ruleset_parse(given, ngiven, &options, &problems)
 	    : ruleset_load(
 		  file != NULL ? file : cfg->rules_file, &options, &problems);
-	if (rules != NULL)
-		check_uses(cfg, rules, &problems);
-	if (problems.errors > 0) {
-		ruleset_unref(rules);
-		rules = NULL;
-	}
+	
 	text = rules_report_string(&problems);
 	str_adds(report, text);
 	free(text);

@@ -122,6 +122,8 @@ finish(struct parse *p, size_t before)
 
 	for (size_t i = 0; i < p->nmention; i++)
 		check_mention(p, &p->mention[i]);
+	if (p->options->check != NULL)
+		p->options->check(p->options->check_arg, rs, p->report);
 	if (p->report->errors == before) {
 		compile(rs);
 		check_rule_for_the_rest(p);
@@ -165,8 +167,8 @@ begin(struct parse *p, const struct rules_options *o, struct rules_report *r)
 }
 
 struct ruleset *
-ruleset_load(const char *path, const struct rules_options *o,
-    struct rules_report *r)
+ruleset_load(
+    const char *path, const struct rules_options *o, struct rules_report *r)
 {
 	size_t before = r->errors;
 	struct source *s;

@@ -13,6 +13,7 @@
 #define ECHO_BEFORE                                                            \
 	100 /* bytes of a long line shown before the place, and after it */
 #define ECHO_AFTER 60
+#define ECHO_WHOLE 160 /* a line up to this is shown whole */
 
 void
 rules_report_init(struct rules_report *r)
@@ -61,9 +62,9 @@ set_echo(struct rules_problem *p, const char *line, size_t len)
 
 	if (at > len)
 		at = len;
-	if (at > ECHO_BEFORE)
+	if (len > ECHO_WHOLE && at > ECHO_BEFORE)
 		from = at - ECHO_BEFORE;
-	if (len - at > ECHO_AFTER)
+	if (len > ECHO_WHOLE && len - at > ECHO_AFTER)
 		to = at + ECHO_AFTER;
 	while (utf8_inside(line, len, from))
 		from++;
@@ -187,8 +188,8 @@ print_problem(const struct rules_problem *p, FILE *out)
 		fprintf(out, "%s: %s%s\n", p->file, kind, p->text);
 		return;
 	}
-	fprintf(out, "%s:%u:%u: %s%s\n", p->file, p->line, p->col, kind,
-	    p->text);
+	fprintf(
+	    out, "%s:%u:%u: %s%s\n", p->file, p->line, p->col, kind, p->text);
 	if (p->echo != NULL) {
 		fprintf(out, "    %s\n    ", p->echo);
 		print_caret(p, out);

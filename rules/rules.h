@@ -30,6 +30,11 @@ struct rules_options {
 	 * such a path is passed over for an irregular recipient. */
 	const char *const *regular_only;
 	size_t nregular_only;
+	/* What only the caller can check, with ruleset_uses and ruleset_report_unknown: asked for once
+	 * all is read, whatever else is wrong, and before the expectations. No decisions are asked of
+	 * this set. NULL: nothing. */
+	void (*check)(void *arg, const struct ruleset *, struct rules_report *);
+	void *check_arg;
 };
 
 /*

@@ -116,7 +116,10 @@ static struct ruleset *
 measure_load(const char *path)
 {
 	static const char *const regular_only[] = { "ses" };
-	const struct rules_options options = { regular_only, 1 };
+	const struct rules_options options = {
+		.regular_only = regular_only,
+		.nregular_only = 1,
+	};
 	const struct rule *const *rules;
 	struct rules_report report;
 	struct ruleset *rs;

@@ -17,7 +17,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static const char *const regular_only[] = { "ses" };
-static const struct rules_options options = { regular_only, 1 };
+static const struct rules_options options = {
+	.regular_only = regular_only,
+	.nregular_only = 1,
+};
 
 static void
 count_miss(void *arg, const struct rule *rule, const char *why)

@@ -96,8 +96,10 @@ write_set(struct trial *t)
 static inline struct ruleset *
 load_set(const struct trial *t, struct rules_report *report)
 {
-	const struct rules_options options = { t->model.regular_only,
-		t->model.nregular_only };
+	const struct rules_options options = {
+		.regular_only = t->model.regular_only,
+		.nregular_only = t->model.nregular_only,
+	};
 	const struct rules_file files[] = {
 		{ "main.rules", t->text[0], strlen(t->text[0]) },
 		{ "a.rules", t->text[1], strlen(t->text[1]) },

@@ -99,7 +99,10 @@ static void
 test_irregular_to_ses(void **state)
 {
 	static const char *const regular_only[] = { "ses" };
-	const struct rules_options options = { regular_only, 1 };
+	const struct rules_options options = {
+		.regular_only = regular_only,
+		.nregular_only = 1,
+	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(irregulars); i++)

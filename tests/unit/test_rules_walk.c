@@ -229,8 +229,10 @@ check_query(const struct trial *t)
 static void
 check_files(const struct trial *t)
 {
-	const struct rules_options options = { t->model.regular_only,
-		t->model.nregular_only };
+	const struct rules_options options = {
+		.regular_only = t->model.regular_only,
+		.nregular_only = t->model.nregular_only,
+	};
 	const struct rules_file *files;
 	size_t n = ruleset_files(t->rs, &files);
 	struct rules_report report;
