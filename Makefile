@@ -95,4 +95,4 @@ clean:
 
 .PHONY: all programs fuzzers test demo bench fuzz lint install clean
 .SECONDARY:
--include $(shell find $O -name '*.d' 2>/dev/null)
+-include $(shell find $O -type f -name '*.d' 2>/dev/null)

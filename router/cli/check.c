@@ -1,5 +1,6 @@
 /*
- * check.c - `oiwake check`: is everything in order that the daemon will read?
+ * check.c - `oiwake check`: is everything in order that the daemon will read,
+ * or would a rule file be?
  */
 #include <string.h>
 
@@ -19,45 +20,78 @@ report_mistakes(const struct cli_args *args, const struct str *report)
 }
 
 static void
-report_good(const struct cli_args *args, const struct config *cfg)
+report_good(const struct cli_args *args, const struct ruleset *set,
+    const char *warnings)
 {
 	const struct rule *const *rules;
-	size_t n = ruleset_rules(cfg->rules, &rules);
+	size_t n = ruleset_rules(set, &rules);
 
-	if (!args->json && cfg->warnings != NULL)
-		cli_print_lines(stderr, cfg->warnings);
+	if (!args->json)
+		cli_print_lines(stderr, warnings);
 	if (args->json)
 		cli_print_json(
 		    json_pack("{s:b, s:I, s:s, s:s}", "ok", 1, "rules",
-			(json_int_t)n, "version", ruleset_version(cfg->rules),
-			"warnings", cfg->warnings ? cfg->warnings : ""));
+			(json_int_t)n, "version", ruleset_version(set),
+			"warnings", warnings));
 	else
 		printf("ok: %zu rule%s, version %s\n", n, n == 1 ? "" : "s",
-		    ruleset_version(cfg->rules));
+		    ruleset_version(set));
 }
 
+/* All that the daemon reads, keys and certificates included. */
 static int
-run(const struct cli_command *cmd, int argc, char **argv)
+check_all(const struct cli_args *args)
 {
 	struct str report = STR_INIT;
-	struct cli_args args;
-	struct config *cfg;
-	int rc = cli_parse(cmd, &args, argc, argv);
+	struct config *cfg = config_load(args->config, &report);
+	int rc = CLI_GOOD;
 
-	if (rc >= 0)
-		return rc;
-	if (args.argc > 0)
-		return cli_usage(cmd, "too many arguments");
-	cfg = config_load(args.config, &report);
-	rc = CLI_GOOD;
 	if (cfg == NULL)
-		rc = report_mistakes(&args, &report);
+		rc = report_mistakes(args, &report);
 	else
-		report_good(&args, cfg);
+		report_good(
+		    args, cfg->rules, cfg->warnings ? cfg->warnings : "");
 	config_unref(&cfg);
 	str_release(&report);
 	return rc;
 }
 
-const struct cli_command cli_check = { "check", "",
+/* Rules that are not in place yet, or where the keys are not: the settings are
+ * read for the names of paths and the like. */
+static int
+check_rules(const struct cli_args *args, const char *file)
+{
+	struct config *cfg = cli_config(args, CONFIG_SETTINGS);
+	struct str report = STR_INIT;
+	struct ruleset *set;
+	int rc = CLI_GOOD;
+
+	if (cfg == NULL)
+		return CLI_BAD;
+	set = config_load_rules(cfg, file, NULL, 0, &report);
+	if (set == NULL)
+		rc = report_mistakes(args, &report);
+	else
+		report_good(args, set, report.data);
+	ruleset_unref(set);
+	config_unref(&cfg);
+	str_release(&report);
+	return rc;
+}
+
+static int
+run(const struct cli_command *cmd, int argc, char **argv)
+{
+	struct cli_args args;
+	int rc = cli_parse(cmd, &args, argc, argv);
+
+	if (rc >= 0)
+		return rc;
+	if (args.argc > 1)
+		return cli_usage(cmd, "too many arguments");
+	return args.argc == 1 ? check_rules(&args, args.argv[0])
+			      : check_all(&args);
+}
+
+const struct cli_command cli_check = { "check", "[RULES]",
 	"check the settings and rules, and say all that is wrong", run, NULL };

@@ -65,6 +65,35 @@ def test_check():
     h.run([h.OIWAKE, "check", "-c", os.path.join(config.top, "absent.conf")], status=1)
 
 
+def test_check_rules():
+    """check RULES: the shipped rules are good, and mistakes are told whole, without keys or a daemon"""
+    conf = os.path.join(h.ROOT, "conf")
+    settings = os.path.join(conf, "oiwake.conf")
+    shipped = os.path.join(conf, "oiwake.rules")
+    done = h.run([h.OIWAKE, "check", "-c", settings, shipped])
+    h.check(done.stdout.startswith("ok: 2 rules"), done.stdout)
+    h.equal(done.stderr, "", "warnings about the shipped rules")
+    h.run([h.OIWAKE, "rules", "fmt", "--check", shipped, os.path.join(conf, "carriers.rules")])
+    path = os.path.join(h.work.path, "r")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("carrier docomo docomo.ne.jp\n"
+                "route keitai to carrier docmo via mta\n"
+                "route qa to /(x/ discard\n"
+                "route default any via sess\n"
+                "expect a@docomo.ne.jp via mta\n")
+    done = h.run([h.OIWAKE, "check", "-c", settings, path], status=1)
+    h.equal(done.stderr, (
+        f"{path}:3:15: bad pattern: missing closing parenthesis\n"
+        "    route qa to /(x/ discard\n"
+        "                  ^\n"
+        f"{path}:2:25: unknown carrier 'docmo', did you mean 'docomo'?\n"
+        "    route keitai to carrier docmo via mta\n"
+        "                            ^\n"
+        f"{path}:4:23: unknown path 'sess', did you mean 'ses'?\n"
+        "    route default any via sess\n"
+        "                          ^\n"), "the report")
+
+
 def test_secrets():
     """A key that others can read is refused, and the password is in no output"""
     ours = plain()
