@@ -83,9 +83,9 @@ def test_check_rules():
                 "expect a@docomo.ne.jp via mta\n")
     done = h.run([h.OIWAKE, "check", "-c", settings, path], status=1)
     h.equal(done.stderr, (
-        f"{path}:3:15: bad pattern: missing closing parenthesis\n"
+        f"{path}:3:16: bad pattern: missing closing parenthesis\n"
         "    route qa to /(x/ discard\n"
-        "                  ^\n"
+        "                   ^\n"
         f"{path}:2:25: unknown carrier 'docmo', did you mean 'docomo'?\n"
         "    route keitai to carrier docmo via mta\n"
         "                            ^\n"
