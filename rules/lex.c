@@ -40,16 +40,17 @@ void
 problem_at(struct rules_report *r, const struct token *t, const char *fmt, ...)
 {
 	const char *line = t->at - (t->col - 1);
-	size_t len = strcspn(line, "\r\n");
 	va_list ap;
 	char *text;
 
+	if (rules_report_skip(r, false))
+		return;
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	rules_report_add(
-	    r, t->source->name, t->line, t->col, line, len, "%s", text);
+	rules_report_add(r, t->source->name, t->line, t->col, line,
+	    strcspn(line, "\r\n"), "%s", text);
 	free(text);
 }
 
@@ -57,16 +58,17 @@ void
 warn_at(struct rules_report *r, const struct token *t, const char *fmt, ...)
 {
 	const char *line = t->at - (t->col - 1);
-	size_t len = strcspn(line, "\r\n");
 	va_list ap;
 	char *text;
 
+	if (rules_report_skip(r, true))
+		return;
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	rules_report_warn(
-	    r, t->source->name, t->line, t->col, line, len, "%s", text);
+	rules_report_warn(r, t->source->name, t->line, t->col, line,
+	    strcspn(line, "\r\n"), "%s", text);
 	free(text);
 }
 
@@ -220,8 +222,8 @@ lex_pattern(struct lex *l, struct token *t)
 		if (*l->p == '\\' && !line_ends(l->p + 1))
 			l->p++;
 		if (line_ends(l->p)) {
-			problem_at(l->report, t,
-			    "no closing '/' of the pattern");
+			problem_at(
+			    l->report, t, "no closing '/' of the pattern");
 			return -1;
 		}
 	}

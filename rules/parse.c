@@ -53,7 +53,8 @@ parse_source(struct parse *p, struct source *s)
 		return;
 	s->open = true;
 	lex_init(&lex, s, &p->rs->arena, p->report);
-	while ((rc = lex_next(&lex)) != 0) {
+	while (
+	    p->report->errors < p->errors_max && (rc = lex_next(&lex)) != 0) {
 		struct words w = { p, lex.token, lex.n, 0 };
 
 		if (rc > 0)
@@ -92,6 +93,8 @@ check_mention(struct parse *p, const struct mention *m)
 
 	if (m->group ? rs->group[m->number].defined
 		     : rs->carrier[m->number].defined)
+		return;
+	if (rules_report_skip(p->report, false))
 		return;
 	name = (m->group ? &rs->groups : &rs->carriers)->name[m->number].text;
 	near = suggest_defined(p, name, m->group);
@@ -157,6 +160,7 @@ begin(struct parse *p, const struct rules_options *o, struct rules_report *r)
 		.rs = rs,
 		.report = r,
 		.options = o != NULL ? o : &none,
+		.errors_max = r->errors + RULES_ERRORS_MAX,
 	};
 	for (size_t i = 0; i < p->options->nregular_only; i++) {
 		const char *name = p->options->regular_only[i];

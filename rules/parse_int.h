@@ -26,6 +26,7 @@ struct parse {
 	struct expectation *expectation;
 	size_t nexpectation, expectation_room;
 	size_t total; /* bytes of all files */
+	size_t errors_max; /* at which reading ends */
 	const struct rules_options *options;
 	const struct rules_file *given; /* files in memory; NULL: they are on disk */
 	size_t ngiven;

@@ -95,17 +95,26 @@ drop_warning(struct rules_report *r)
 	return true;
 }
 
-/* The next problem to fill in, or NULL when no more are kept: a warning never
- * keeps an error out. */
+/* A warning never keeps an error out. */
+bool
+rules_report_skip(struct rules_report *r, bool warning)
+{
+	if (r->n < RULES_REPORT_MAX)
+		return false;
+	r->left_out++;
+	if (!warning && drop_warning(r))
+		return false;
+	r->errors += !warning;
+	return true;
+}
+
+/* The next problem to fill in, or NULL when no more are kept. */
 static struct rules_problem *
 next_problem(struct rules_report *r, bool warning)
 {
+	if (rules_report_skip(r, warning))
+		return NULL;
 	r->errors += !warning;
-	if (r->n == RULES_REPORT_MAX) {
-		r->left_out++;
-		if (warning || !drop_warning(r))
-			return NULL;
-	}
 	if (r->problem == NULL)
 		r->problem = rules_alloc(
 		    RULES_REPORT_MAX * sizeof(struct rules_problem));

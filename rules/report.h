@@ -18,7 +18,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define RULES_REPORT_MAX 100 /* problems kept; the rest are only counted */
+#define RULES_REPORT_MAX 100   /* problems kept; the rest are only counted */
+#define RULES_ERRORS_MAX 10000 /* after so many a rule set is not read on */
 
 struct rules_problem {
 	bool warning;       /* the set loads all the same */
@@ -51,13 +52,19 @@ void rules_report_warn(struct rules_report *, const char *file, unsigned line, u
     const char *line_text, size_t line_len, const char *fmt, ...)
     __attribute__((format(printf, 7, 8)));
 
+/*
+ * True when no more of that kind are kept: the problem is counted, and need not be put into words.
+ * False: it is to be added next.
+ */
+bool rules_report_skip(struct rules_report *, bool warning);
+
 /* Prints every problem in the form above, and "... and 12 more" where some were left out. */
 void rules_report_print(const struct rules_report *, FILE *);
 char *rules_report_string(const struct rules_report *); /* the same; the caller frees it */
 
 /*
  * The name nearest to `word`, or NULL when none is near enough to be what was meant (at most one
- * slip in three letters). Ignores case. Borrowed from names.
+ * slip in three letters). Ignores case. Borrowed from names, of which it looks at the first 1000.
  */
 const char *rules_suggest(const char *word, const char *const *names, size_t n);
 

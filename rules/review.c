@@ -15,8 +15,8 @@
 
 #include "rules/hash_int.h"
 
-#define COMBINATIONS_MAX                                                       \
-	10000u /* senders times recipients looked at per rule */
+/* Senders times recipients that are looked at, in all rules together. */
+#define COMBINATIONS_MAX 1000000u
 
 /* What an atom stands for. */
 struct meaning {
@@ -31,6 +31,7 @@ struct review {
 	struct table asked;	 /* what hanging rules ask for, in words */
 	uint32_t *asked_by;
 	size_t asked_room;
+	size_t combinations; /* looked at so far */
 	struct arena arena;
 };
 
@@ -191,8 +192,12 @@ warn_taken(struct review *v, uint32_t rule, const struct member *m, uint32_t by)
 {
 	const struct route *r = &v->rs->route[rule];
 	const struct rule *other = v->rs->rule[by];
-	struct token t = token_at(r->source, m->at, r->at, r->rule.line);
+	struct token t;
 
+	/* To find the place is work, and there may be a million. */
+	if (rules_report_skip(v->parse->report, true))
+		return;
+	t = token_at(r->source, m->at, r->at, r->rule.line);
 	warn_at(v->parse->report, &t,
 	    "'%.*s' never comes to rule '%s': rule '%s' (%s:%u) takes it "
 	    "already",
@@ -249,8 +254,11 @@ look_for_shadow(struct review *v, uint32_t rule)
 	bool several = false;
 	uint32_t by;
 
-	if (to != NULL && from != NULL && to->n * from->n > COMBINATIONS_MAX)
-		return;
+	if (to != NULL && from != NULL) {
+		if (to->n * from->n > COMBINATIONS_MAX - v->combinations)
+			return;
+		v->combinations += to->n * from->n;
+	}
 	if (to != NULL) {
 		look_at_members(v, rule, to, from);
 		return;
@@ -317,7 +325,8 @@ look_for_twice(struct review *v, const struct route *r)
 		for (size_t j = 1; j < c->n; j++) {
 			struct token t;
 
-			if (c->member[j].atom != c->member[j - 1].atom)
+			if (c->member[j].atom != c->member[j - 1].atom ||
+			    rules_report_skip(v->parse->report, true))
 				continue;
 			t = token_at(
 			    r->source, c->member[j].at, r->at, r->rule.line);
@@ -327,33 +336,39 @@ look_for_twice(struct review *v, const struct route *r)
 	}
 }
 
-static bool
-is_used(const struct ruleset *rs, uint32_t carrier)
+/* Of each carrier, whether a rule, or a shape of its own or of a group of its
+ * domains, names it. */
+static bool *
+find_used(const struct ruleset *rs)
 {
-	if (rs->any_carrier || rs->carrier[carrier].used)
-		return true;
+	bool *used = rules_alloc(rs->carriers.n);
+
+	for (uint32_t i = 0; i < rs->carriers.n; i++)
+		used[i] = rs->any_carrier || rs->carrier[i].used;
 	for (size_t i = 0; i < rs->nsite; i++)
-		if (rs->site[i].carrier_number == carrier &&
-		    rs->group[rs->site[i].group_number].used)
-			return true;
-	return false;
+		if (rs->group[rs->site[i].group_number].used)
+			used[rs->site[i].carrier_number] = true;
+	return used;
 }
 
 static void
 look_for_unused(struct review *v)
 {
 	const struct ruleset *rs = v->rs;
+	bool *used = find_used(rs);
 
 	for (uint32_t i = 0; i < rs->carriers.n; i++) {
 		const struct carrier *c = &rs->carrier[i];
 		struct token t;
 
-		if (!c->defined || is_used(rs, i))
+		if (!c->defined || used[i] ||
+		    rules_report_skip(v->parse->report, true))
 			continue;
 		t = token_at(c->source, c->at, c->at, c->line);
 		warn_at(v->parse->report, &t, "carrier '%s' is never used",
 		    rs->carriers.name[i].text);
 	}
+	free(used);
 }
 
 void

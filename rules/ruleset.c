@@ -139,9 +139,12 @@ void
 ruleset_report_unknown(const struct ruleset *rs, const struct rules_use *use,
     const char *const *known, size_t n, struct rules_report *r)
 {
-	const char *near = rules_suggest(use->name, known, n), *text;
+	const char *near, *text;
 	size_t len;
 
+	if (rules_report_skip(r, false))
+		return;
+	near = rules_suggest(use->name, known, n);
 	text = find_line(source_named(rs, use->file), use->line, &len);
 	if (near != NULL)
 		rules_report_add(r, use->file, use->line, use->col, text, len,

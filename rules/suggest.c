@@ -10,7 +10,8 @@
 
 #include "rules/hash_int.h"
 
-#define WORD_MAX 64
+#define WORD_MAX  64
+#define NAMES_MAX 1000 /* looked at */
 
 static unsigned
 min3(unsigned a, unsigned b, unsigned c)
@@ -60,7 +61,7 @@ rules_suggest(const char *word, const char *const *names, size_t n)
 	if (len == 0 || len > WORD_MAX)
 		return NULL;
 	least = (len < 6 ? 1 : (unsigned)len / 3) + 1;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && i < NAMES_MAX; i++) {
 		nlen = strlen(names[i]);
 		if (nlen > WORD_MAX || nlen + least <= len ||
 		    len + least <= nlen)

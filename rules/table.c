@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "rules/hash_int.h"
-#include "rules/report.h"
 
 static size_t
 first_slot(const struct table *t, uint32_t hash)
@@ -92,19 +91,6 @@ table_put(struct table *t, struct arena *a, const char *text, size_t len)
 	else
 		place(t, number);
 	return number;
-}
-
-const char *
-table_suggest(const struct table *t, const char *text)
-{
-	const char **names = rules_alloc((t->n + 1) * sizeof(*names));
-	const char *near;
-
-	for (size_t i = 0; i < t->n; i++)
-		names[i] = t->name[i].text;
-	near = rules_suggest(text, names, t->n);
-	free(names);
-	return near;
 }
 
 void

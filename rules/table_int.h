@@ -37,7 +37,4 @@ uint32_t table_get_hashed(const struct table *, const char *text, size_t len, ui
 uint32_t table_probe(const struct table *, uint32_t hash, size_t *at);
 void table_clear(struct table *);
 
-/* The name nearest to that text, or NULL (report.h, rules_suggest). */
-const char *table_suggest(const struct table *, const char *text);
-
 #endif

@@ -132,6 +132,8 @@ word_expected(
 	struct token end;
 	const char *near;
 
+	if (rules_report_skip(r, false))
+		return -1;
 	if (t == NULL) {
 		end = end_of(w);
 		problem_at(r, &end, "expected %s after '%s'", what,

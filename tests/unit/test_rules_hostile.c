@@ -1,0 +1,208 @@
+/*
+ * test_rules_hostile.c - rule files that are allowed and mean harm: each is
+ * loaded, or refused, in seconds.
+ *
+ * What goes wrong here goes wrong by the square: the sizes are such that it
+ * takes minutes. The limit is generous, for sanitizers and busy machines.
+ */
+#include "tests/unit/rules_help.h"
+
+#include <time.h>
+
+#define SECONDS_MAX 20 /* of this process's time, for one set */
+
+static const char *const regular_only[] = { "ses" };
+static const struct rules_options options = {
+	.regular_only = regular_only,
+	.nregular_only = 1,
+};
+
+/* A set as it is being written. */
+struct text {
+	char *text;
+	size_t len;
+	FILE *out;
+};
+
+static FILE *
+write_begin(struct text *t)
+{
+	*t = (struct text){ .text = NULL };
+	t->out = open_memstream(&t->text, &t->len);
+	assert_non_null(t->out);
+	return t->out;
+}
+
+/* Loads and forgets the text; fails when it takes too long. The report is for
+ * the caller to clear. */
+static struct ruleset *
+load_text(struct text *t, struct rules_report *r)
+{
+	clock_t start = clock();
+	struct ruleset *rs;
+	double seconds;
+
+	fputs("route last any via mta\n", t->out);
+	assert_int_equal(fclose(t->out), 0);
+	rules_report_init(r);
+	rs = ruleset_parse(
+	    &(struct rules_file){ "r", t->text, t->len }, 1, &options, r);
+	seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+	free(t->text);
+	if (seconds > SECONDS_MAX)
+		fail_msg("%.1f seconds", seconds);
+	return rs;
+}
+
+static void
+assert_loads(struct text *t)
+{
+	struct rules_report r;
+	struct ruleset *rs = load_text(t, &r);
+
+	if (rs == NULL)
+		rules_report_print(&r, stderr);
+	assert_non_null(rs);
+	ruleset_unref(rs);
+	rules_report_clear(&r);
+}
+
+/* The first problem is this one. */
+static void
+assert_refused(struct text *t, const char *problem)
+{
+	struct rules_report r;
+
+	assert_null(load_text(t, &r));
+	assert_true(r.n > 0);
+	assert_string_equal(r.problem[0].text, problem);
+	rules_report_clear(&r);
+}
+
+/* ---- mistakes by the hundred thousand ---- */
+
+static void
+unknown_names_are_cheap(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < 100000; i++)
+		fprintf(out, "carrier known%d d%d.jp\n", i, i);
+	for (int i = 0; i < 100000; i++)
+		fprintf(out, "route r%d to carrier knowm%d via mta\n", i, i);
+	assert_refused(&t, "unknown carrier 'knowm0', did you mean 'known0'?");
+}
+
+static void
+unknown_names_on_one_line(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	fputs("route r to carrier", out);
+	for (int i = 0; i < 500000; i++)
+		fprintf(out, " n%d", i);
+	fputs(" via mta\n", out);
+	assert_refused(&t, "unknown carrier 'n0'");
+}
+
+/* No one reads ten thousand mistakes: the reader does not either. */
+static void
+reading_ends_after_many_mistakes(void **state)
+{
+	struct rules_report r;
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < 4000000; i++)
+		fputs("x\n", out);
+	assert_null(load_text(&t, &r));
+	assert_int_equal(r.errors, RULES_ERRORS_MAX);
+	assert_int_equal(r.n + r.left_out, RULES_ERRORS_MAX);
+	rules_report_clear(&r);
+}
+
+/* ---- the review ---- */
+
+static void
+unused_carriers_are_cheap(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < 200000; i++)
+		fprintf(out, "carrier c%d group g%d d%d.jp\n", i, i, i);
+	assert_loads(&t);
+}
+
+static void
+names_listed_twice_are_cheap(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	fputs("route r to", out);
+	for (int i = 0; i < 800000; i++)
+		fputs(" a.jp", out);
+	fputs(" via mta\ncarrier c", out);
+	for (int i = 0; i < 800000; i++)
+		fputs(" a.jp", out);
+	fputs("\n", out);
+	assert_loads(&t);
+}
+
+/* Each of the second rule's names has gone elsewhere before. */
+static void
+names_taken_are_cheap(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	fputs("route a to .jp via mta\nroute b to x.com", out);
+	for (int i = 0; i < 300000; i++)
+		fprintf(out, " d%d.jp", i);
+	fputs(" via mta\n", out);
+	assert_loads(&t);
+}
+
+static void
+many_pairs_are_cheap(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		fprintf(out, "route r%d from x%d.jp", i, i);
+		for (int k = 0; k < 99; k++)
+			fprintf(out, " s%d.jp", k);
+		fprintf(out, " to y%d.jp", i);
+		for (int k = 0; k < 99; k++)
+			fprintf(out, " d%d.jp", k);
+		fputs(" via mta\n", out);
+	}
+	assert_loads(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unknown_names_are_cheap),
+		cmocka_unit_test(unknown_names_on_one_line),
+		cmocka_unit_test(reading_ends_after_many_mistakes),
+		cmocka_unit_test(unused_carriers_are_cheap),
+		cmocka_unit_test(names_listed_twice_are_cheap),
+		cmocka_unit_test(names_taken_are_cheap),
+		cmocka_unit_test(many_pairs_are_cheap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
