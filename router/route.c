@@ -135,23 +135,6 @@ path_for_notice(const struct config *c, const struct config_path *path)
 	return found != NULL ? found : path;
 }
 
-/* For an SMTP reply and a DSN: each character that is no printable ASCII becomes a '?'. */
-static const char *
-plain_text(const char *text)
-{
-	struct str s = STR_INIT;
-	const char *same;
-
-	for (const char *p = text; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
-		if ((c & 0xc0) != 0x80) /* else: the rest of a character */
-			str_addc(&s, c < ' ' || c > '~' ? '?' : (char)c);
-	}
-	same = intern(s.data);
-	str_release(&s);
-	return same;
-}
-
 static const char *
 intern_or(const char *text, const char *otherwise)
 {
@@ -178,7 +161,7 @@ take_decision(const struct config *c, const struct rules_decision *d,
 		.rule = intern(d->rule->name),
 		.ruleset = intern(ruleset_version(c->rules)),
 		.configuration_set = "",
-		.reject = d->action == RULES_REJECT ? plain_text(d->text) : NULL,
+		.reject = intern_or(d->text, NULL),
 		.fallback = intern_or(d->fallback, NULL),
 		.local_part = local_parts[d->local_part],
 	};

@@ -124,7 +124,7 @@ struct rules_decision {
 	const char *pool;              /* NULL: the path's own */
 	const char *configuration_set; /* NULL: the path's own */
 	unsigned share;       /* of this path in the rule's split, in 1/100 %: 10000 when not split */
-	const char *text;     /* of RULES_REJECT, else NULL */
+	const char *text;     /* of RULES_REJECT, printable ASCII; else NULL */
 	const char *fallback; /* when the path is closed: the path to take, "hold" to wait without
 				 expiring, NULL to wait as ever (`none`, or not given) */
 	enum rules_local_part local_part;

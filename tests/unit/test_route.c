@@ -336,7 +336,7 @@ static const char all_rules[] =
     "route by-user user app via mta\n"
     "route by-tag tag kind=bulk via sink\n"
     "route author header-from author.example via mta pool default\n"
-    "route large size > 1MB reject \"too large, \xe5\xa4\xa7 x\"\n"
+    "route large size > 1MB reject \"too large for you\"\n"
     "route never to never.example reject \"nobody here\"\n"
     "route kept to kept.example hold\n"
     "route gone to gone.example discard\n"
@@ -386,7 +386,7 @@ what_the_rules_are_asked(void **state)
 		{ "", "r", "", "author.example", 1, "u@x.example", "author",
 		    "mta", NULL },
 		{ "", "r", "", "", (1 << 20) + 1, "u@x.example", "large",
-		    "reject", "too large, ? x" },
+		    "reject", "too large for you" },
 		{ "", "r", "", "", 1 << 20, "u@x.example", "default", "ses",
 		    NULL },
 		{ "", "r", "", "", 1, "u@never.example", "never", "reject",
