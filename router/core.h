@@ -40,8 +40,10 @@ struct config *core_config(struct core *);
 /* Loads the settings file again. 0: in force from now on, queued mail included. -1: the running
  * one stays, *report says why. What needs a restart (listeners, threads, state directory) is named
  * in *report and keeps its old value. The store's history of rule sets says that `who` did it:
- * "root by reload", "SIGHUP". */
-int core_reload(struct core *, const char *who, struct str *report);
+ * "root by reload", "SIGHUP". When 0: `kept` (NULL: nobody) is called once that history has it, or has
+ * refused it, which the log tells. */
+int core_reload(struct core *, const char *who, void (*kept)(void *arg), void *arg,
+    struct str *report);
 
 /* An operator's retry-now or delete, in memory and in the store; `done` gets the number of
  * recipients changed, or -1 and a sentence when the store refused. */

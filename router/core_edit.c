@@ -31,6 +31,8 @@ struct record {
 	struct core *core;
 	struct config *config;
 	char *who;
+	void (*kept)(void *arg);
+	void *arg;
 };
 
 static void
@@ -45,19 +47,23 @@ on_recorded(struct store_request *req)
 		    req->err.text);
 	r->core->edits--;
 	core_wake(r->core);
+	if (r->kept != NULL)
+		r->kept(r->arg);
 	config_unref(&r->config);
 	free(r->who);
 	free(r);
 }
 
 static void
-record(struct core *c, const char *who)
+record(struct core *c, const char *who, void (*kept)(void *), void *arg)
 {
 	struct record *r = xcalloc(1, sizeof(*r));
 
 	r->core = c;
 	r->config = config_ref(c->config);
 	r->who = xstrdup(who);
+	r->kept = kept;
+	r->arg = arg;
 	r->op.req.reply_to = c->inbox;
 	r->op.req.done = on_recorded;
 	r->op.at = clock_wall();
@@ -84,7 +90,7 @@ void
 core_record_rules(struct core *c, const char *who)
 {
 	log_warnings(c->config->warnings);
-	record(c, who);
+	record(c, who, NULL, NULL);
 }
 
 static void
@@ -155,7 +161,8 @@ name_what_stays(const struct config *old, const struct config *new,
 }
 
 int
-core_reload(struct core *c, const char *who, struct str *report)
+core_reload(struct core *c, const char *who, void (*kept)(void *), void *arg,
+    struct str *report)
 {
 	struct config *config = config_load(c->config->file, report);
 	struct err e = ERR_INIT;
@@ -177,7 +184,8 @@ core_reload(struct core *c, const char *who, struct str *report)
 	/* Those that were held a moment ago have to be in the store before they are looked for. */
 	settle_flush(c->settler);
 	put_in_force(c, config);
-	core_record_rules(c, who);
+	log_warnings(config->warnings);
+	record(c, who, kept, arg);
 	core_look_at_held(c);
 	core_wake(c);
 	return 0;

@@ -173,7 +173,8 @@ on_reload_signal(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
-	core_reload(d->core, "SIGHUP", &report); /* says in the log what came of it */
+	/* Says in the log what came of it. */
+	core_reload(d->core, "SIGHUP", NULL, NULL, &report);
 	str_release(&report);
 }
 

@@ -81,51 +81,29 @@ add_who(struct admin_request *r, struct str *who)
 	add_clean(who, why && *why ? why : "reload");
 }
 
+/* Whoever reads the history after this answer finds the new set in it. */
 static void
-on_kept(void *arg, int64_t changed, const char *why)
+on_kept(void *arg)
 {
 	struct admin_request *r = arg;
 	json_t *reply = json_object();
 
-	(void)changed;
-	(void)why; /* the log says what the store refused to keep */
 	admin_put(reply, "report", r->text);
 	admin_reply(r, 200, reply);
-}
-
-/*
- * Whoever reads the history after this answer finds the new set in it: the
- * answer waits for a request to the store that stands behind the set's, an edit
- * of a message that there is none of.
- */
-static void
-wait_for_history(struct admin_request *r)
-{
-	static const struct queue_filter nothing = { .message = 1,
-		.index = -1,
-		.to = "",
-		.domain = "",
-		.sender = "",
-		.path = "",
-		.carrier = "" };
-
-	core_queue_edit(r->core, &nothing, false, on_kept, r);
 }
 
 static void
 reload(struct admin_request *r)
 {
 	struct str report = STR_INIT, who = STR_INIT;
-	bool good;
+	int rc;
 
 	add_who(r, &who);
-	good = core_reload(r->core, who.data, &report) == 0;
+	rc = core_reload(r->core, who.data, on_kept, r, &report);
 	free(r->text);
 	r->text = str_detach(&report);
 	str_release(&who);
-	if (good)
-		wait_for_history(r);
-	else
+	if (rc != 0)
 		admin_error(r, 409, "%s", r->text);
 }
 

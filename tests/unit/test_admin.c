@@ -44,6 +44,9 @@ struct core {
 	bool hold, broken_settings;
 	char edited[128];
 	char *who;  /* reloaded last */
+	struct task kept_task;
+	void (*kept)(void *);
+	void *kept_arg;
 	size_t big; /* bytes in each of the four files of a kept set */
 };
 
@@ -67,15 +70,30 @@ core_inbox(struct core *c)
 	return c->inbox;
 }
 
+static void
+reload_kept(struct task *task)
+{
+	(void)task;
+	core.kept(core.kept_arg);
+}
+
+/* The history has it in a later turn of the loop, as with the real one. */
 int
-core_reload(struct core *c, const char *who, struct str *report)
+core_reload(struct core *c, const char *who, void (*kept)(void *), void *arg,
+    struct str *report)
 {
 	assert_non_null(who);
 	free(c->who);
 	c->who = xstrdup(who);
 	str_adds(report,
 	    c->broken_settings ? "t.conf:1: it is wrong\n" : "2 rules\n");
-	return c->broken_settings ? -1 : 0;
+	if (c->broken_settings)
+		return -1;
+	c->kept = kept;
+	c->kept_arg = arg;
+	c->kept_task.run = reload_kept;
+	inbox_post(c->inbox, &c->kept_task);
+	return 0;
 }
 
 void
