@@ -34,14 +34,14 @@ view_see(struct view *v, enum subject subject)
 
 /* ---- patterns ---- */
 
+/* Past the end nothing is written, and the length tells. */
 static size_t
 append(char *to, size_t at, const char *s)
 {
 	size_t len = strlen(s);
 
-	if (len > SUBJECT_TEXT_MAX - at)
-		len = SUBJECT_TEXT_MAX - at;
-	memcpy(to + at, s, len);
+	if (at <= SUBJECT_TEXT_MAX && len <= SUBJECT_TEXT_MAX - at)
+		memcpy(to + at, s, len);
 	return at + len;
 }
 
@@ -91,23 +91,26 @@ view_text(struct view *v, enum subject subject, size_t *len)
 	return v->text[subject];
 }
 
+void
+view_give_up(struct view *v, uint32_t rule)
+{
+	if (v->limited++ == 0)
+		v->limited_rule = rule;
+}
+
 bool
 view_match(
     struct view *v, enum subject subject, uint32_t pattern, uint32_t rule)
 {
+	enum pattern_result result = PATTERN_LIMIT;
 	size_t len;
 	const char *text = view_text(v, subject, &len);
 
-	switch (pattern_match(v->rs->pattern[pattern], text, len)) {
-	case PATTERN_YES:
-		return true;
-	case PATTERN_NO:
-		return false;
-	case PATTERN_LIMIT:
-		break;
-	}
-	if (v->limited++ == 0)
-		v->limited_rule = rule;
+	if (v->limited < RULES_LIMITED_MAX && len <= SUBJECT_TEXT_MAX)
+		result = pattern_match(v->rs->pattern[pattern], text, len);
+	if (result != PATTERN_LIMIT)
+		return result == PATTERN_YES;
+	view_give_up(v, rule);
 	return false;
 }
 

@@ -82,16 +82,26 @@ first_from_patterns(struct view *v, enum subject subject, uint32_t least)
 	uint64_t bits[SIEVE_WORDS(RULES_PATTERNS_MAX)];
 	size_t len, i;
 	const char *text = view_text(v, subject, &len);
+	uint32_t rule, failed = NONE;
 
+	if (len > SUBJECT_TEXT_MAX) {
+		view_give_up(v, h->rule[0]);
+		return least;
+	}
 	sieve_pass(h->sieve, text, len, bits);
 	for (size_t w = 0; w < SIEVE_WORDS(h->n); w++)
 		for (uint64_t b = bits[w]; b != 0; b &= b - 1) {
 			i = w * 64 + (size_t)__builtin_ctzll(b);
-			if (h->rule[i] >= least)
+			rule = h->rule[i];
+			if (rule >= least)
 				return least;
-			if (view_match(v, subject, h->pattern[i], h->rule[i]) &&
-			    route_holds(v, h->rule[i], h->pattern[i]))
-				return h->rule[i];
+			/* What kept it from holding is no matter of which. */
+			if (rule == failed ||
+			    !view_match(v, subject, h->pattern[i], rule))
+				continue;
+			if (route_holds(v, rule, h->pattern[i]))
+				return rule;
+			failed = rule;
 		}
 	return least;
 }
@@ -256,11 +266,13 @@ ruleset_decide_early(const struct ruleset *rs, const struct rules_query *q,
 	decide_by(&v, rule, d);
 	for (size_t i = 0; i < rs->non_content; i++) {
 		if (rs->on_content[i] > rule)
-			return true;
+			break;
 		if (i == LOOK_AT_MOST || could_hold(&v, rs->on_content[i]))
 			return false;
 	}
-	return true;
+	/* With the content, others may be the patterns that use the limits up.
+	 */
+	return v.limited == 0 || rs->non_content == 0;
 }
 
 const char *

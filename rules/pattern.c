@@ -29,9 +29,10 @@
 /*
  * Steps of one match: what is quadratic in the length gets through on
  * addresses of 200 bytes, and what is exponential costs 0.1 ms with JIT
- * and 1.3 ms without.
+ * and 1.3 ms without; there, patterns of many groups have fewer (steps_of).
  */
 #define MATCH_LIMIT	20000u
+#define MATCH_LIMIT_MIN 100u
 #define DEPTH_LIMIT	10000u
 #define HEAP_LIMIT	1024u /* KiB, of the interpreter */
 #define JIT_STACK_FIRST (32u * 1024)
@@ -42,6 +43,7 @@
 struct pattern {
 	pcre2_code *code;
 	bool jit;
+	uint32_t steps; /* MATCH_LIMIT, or less where there is no JIT */
 	size_t memory;
 	bool caseless;
 	struct demands demands;
@@ -87,7 +89,6 @@ thread_new(void)
 	t->limits = pcre2_match_context_create(NULL);
 	if (t->data == NULL || t->limits == NULL)
 		abort();
-	pcre2_set_match_limit(t->limits, MATCH_LIMIT);
 	pcre2_set_depth_limit(t->limits, DEPTH_LIMIT);
 	pcre2_set_heap_limit(t->limits, HEAP_LIMIT);
 	t->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MAX, NULL);
@@ -219,6 +220,57 @@ read_start(struct demands *d, const pcre2_code *code)
 	d->starts = true;
 }
 
+/* The largest number of a quantifier that may stand there; 1: none does. */
+static size_t
+repeats_at(const char *p, const char *end)
+{
+	size_t number = 0, most = 1;
+
+	if (p == end || *p != '{')
+		return most;
+	for (p++; p < end && (isdigit((unsigned char)*p) || *p == ','); p++) {
+		number = *p == ',' ? 0 : number * 10 + (size_t)(*p - '0');
+		if (number > MATCH_LIMIT)
+			return MATCH_LIMIT;
+		most = number > most ? number : most;
+	}
+	return most;
+}
+
+/* How many groups there are, at most, once those that are repeated are written
+ * out: "(a(b){1,20}){3}" tells 2 times 60. */
+static size_t
+groups_of(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+	size_t groups = 0, product = 1;
+
+	while ((p = memchr(p, ')', (size_t)(end - p))) != NULL) {
+		groups++;
+		p++;
+		if (product < MATCH_LIMIT)
+			product *= repeats_at(p, end);
+	}
+	return groups * product;
+}
+
+/*
+ * The interpreter may pass the ends of all groups in one step, 12 ns each, and
+ * counts anew wherever a match may begin.
+ */
+static uint32_t
+steps_of(const struct pattern *p, const char *text, size_t len)
+{
+	size_t groups = groups_of(text, len), steps;
+
+	if (p->jit)
+		return MATCH_LIMIT;
+	if (!(info(p->code, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED))
+		groups *= 8;
+	steps = MATCH_LIMIT * 10u / (10 + groups);
+	return steps > MATCH_LIMIT_MIN ? (uint32_t)steps : MATCH_LIMIT_MIN;
+}
+
 /*
  * Takes code. JIT is refused where memory may not be made executable (systemd's
  * MemoryDenyWriteExecute) and by (*NO_JIT); then PCRE2 interprets.
@@ -266,6 +318,7 @@ pattern_new(const char *text, size_t len, const char *flags, size_t nflags,
 	p = pattern_of(code, options, f);
 	if (p == NULL)
 		return NULL;
+	p->steps = steps_of(p, text, len);
 	read_start(&p->demands, code);
 	if (!(options & PCRE2_EXTENDED))
 		literal_read(&p->demands.literal, text, len, p->caseless);
@@ -293,6 +346,7 @@ pattern_match(const struct pattern *p, const char *subject, size_t len)
 	struct thread *t = this_thread != NULL ? this_thread : thread_new();
 	int r;
 
+	pcre2_set_match_limit(t->limits, p->steps);
 	/* With MATCH_INVALID_UTF, JIT code looks after invalid bytes itself. */
 	if (p->jit)
 		r = pcre2_jit_match(p->code, (PCRE2_SPTR)subject, len, 0, 0,

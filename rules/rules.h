@@ -22,6 +22,7 @@ struct ruleset;
 #define RULES_DEPTH_MAX 16          /* files including files */
 
 #define RULES_PATTERNS_MAX 10000    /* patterns in a set */
+#define RULES_LIMITED_MAX  3        /* patterns given up at a limit before the rest is, in a decision */
 
 /* What a rule file cannot know. Borrowed for the call. */
 struct rules_options {
@@ -132,7 +133,9 @@ struct rules_decision {
 	const char *group;    /* the carrier's receiving system; NULL: the domain is its own group */
 	const char *hint;     /* for people who ask about this domain; NULL mostly */
 	/* Patterns that were given up at a match, depth or heap limit, and so did not match: how many,
-	 * and the rule of the first. The caller logs and counts them. */
+	 * and the rule of the first. After RULES_LIMITED_MAX of them no further pattern is tried in
+	 * this decision, and each that would have been counts as given up too; so does one whose
+	 * address is longer than SMTP allows. The caller logs and counts them. */
 	unsigned limited;
 	const struct rule *limited_rule;
 };

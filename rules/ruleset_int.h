@@ -230,7 +230,7 @@ struct ruleset {
 	struct hung_patterns hung_patterns[PATTERN_SUBJECTS];
 };
 
-/* local@domain; one that is longer is cut, which no address that was parsed is. */
+/* local@domain. No pattern looks at one that is longer, which no address that was parsed is. */
 #define SUBJECT_TEXT_MAX 640
 
 /* What a mailbox has, found by one walk over its domain. */
@@ -307,7 +307,10 @@ struct view {
 };
 void view_init(struct view *, const struct ruleset *, const struct rules_query *);
 const struct sighting *view_see(struct view *, enum subject);
+/* What patterns see; *len is more than SUBJECT_TEXT_MAX when they see nothing. */
 const char *view_text(struct view *, enum subject, size_t *len);
+/* Counts a pattern of that rule as given up. */
+void view_give_up(struct view *, uint32_t rule);
 /* Whether the pattern matches; a limit counts against that rule. */
 bool view_match(struct view *, enum subject, uint32_t pattern, uint32_t rule);
 /* Whether the condition holds, `not` included. `known`: a pattern known to match, or NONE. */

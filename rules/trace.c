@@ -184,9 +184,10 @@ near_miss(struct view *v, uint32_t rule)
 	const struct route *r = &v->rs->route[rule];
 	const struct condition *failed = NULL;
 	const char *slipped;
-	unsigned before = v->limited;
 	bool held = false;
 
+	/* Each rule by itself: the budget is the decision's. */
+	v->limited = 0;
 	for (size_t i = 0; i < r->ncondition; i++) {
 		const struct condition *c = &r->condition[i];
 
@@ -201,9 +202,9 @@ near_miss(struct view *v, uint32_t rule)
 	if (failed == NULL)
 		return NULL;
 	slipped = slip(v, failed);
-	if (!held && slipped == NULL && v->limited == before)
+	if (!held && slipped == NULL && v->limited == 0)
 		return NULL;
-	return explain(v, r, failed, slipped, v->limited > before);
+	return explain(v, r, failed, slipped, v->limited > 0);
 }
 
 void

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -221,6 +222,36 @@ hostile_patterns_end(void **state)
 		}
 }
 
+/* Where groups nest by the hundred, each step of the interpreter is long: it
+ * has fewer. In 0.1 s there is room for slow machines and sanitizers. */
+static void
+many_groups_have_few_steps(void **state)
+{
+	static const char *const table[] = {
+		"^(?:a{1,2}){1,400}[bc]",
+		"^(?:a?){1,300}[bc]",
+		"(?:a{1,2}){1,400}[bc]",
+		"^(?:(?:(?:(?:a{1,2}){1,20}){1,5}){1,4}){1,2}[bc]",
+	};
+	struct pattern *p;
+	char text[80], subject[640];
+	clock_t start;
+
+	(void)state;
+	memset(subject, 'a', sizeof(subject));
+	for (size_t i = 0; i < LENGTH(table); i++) {
+		snprintf(text, sizeof(text), "(*NO_JIT)%s", table[i]);
+		p = make(text, "");
+		start = clock();
+		for (int k = 0; k < 10; k++)
+			assert_int_equal(
+			    pattern_match(p, subject, sizeof(subject)),
+			    PATTERN_LIMIT);
+		assert_true(clock() - start < CLOCKS_PER_SEC);
+		pattern_free(p);
+	}
+}
+
 /* What is asked of addresses every day is far from the limits. */
 static void
 honest_patterns_do_not_meet_limits(void **state)
@@ -230,6 +261,8 @@ honest_patterns_do_not_meet_limits(void **state)
 		"([a-z]|[0-9])+@",
 		"^[^@]*(\\d\\d)[^@]*@",
 		"(?i)[A-Z]+[0-9]*@.*\\.ne\\.",
+		"^(?:[a-z0-9]{1,63}[._-]?){1,20}@(?:[a-z0-9-]+\\.){1,9}jp$",
+		"^(?:(?:a|b)+42)?(\\w+)@(?:(mail|mx)\\.)?(?:docomo|au)",
 	};
 	char subject[128], text[64];
 	struct pattern *p;
@@ -748,6 +781,7 @@ main(void)
 		cmocka_unit_test(faults_have_a_place),
 		cmocka_unit_test(size_has_a_bound),
 		cmocka_unit_test(hostile_patterns_end),
+		cmocka_unit_test(many_groups_have_few_steps),
 		cmocka_unit_test(honest_patterns_do_not_meet_limits),
 		cmocka_unit_test(literals),
 		cmocka_unit_test(the_sieve_holds_back),

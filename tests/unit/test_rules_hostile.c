@@ -191,6 +191,104 @@ many_pairs_are_cheap(void **state)
 	assert_loads(&t);
 }
 
+/* ---- decisions ---- */
+
+/* A mailbox that tries patterns, and rules of which each gives up on it. */
+static void
+limits_end_a_decision(void **state)
+{
+	struct rules_decision d;
+	char local[300];
+	struct text t;
+	FILE *out = write_begin(&t);
+	struct rules_report r;
+	struct ruleset *rs;
+
+	(void)state;
+	fputs("route early to /^x/ via mta\n", out);
+	for (int i = 0; i < 500; i++)
+		fprintf(out, "route r%d to /^(a+)+(?:[b%d]|x)$/ via mta\n", i,
+		    i % 10);
+	fputs("route late to /^a/ via late\n", out);
+	rs = load_text(&t, &r);
+	assert_non_null(rs);
+	memset(local, 'a', sizeof(local) - 1);
+	local[sizeof(local) - 1] = '\0';
+	ruleset_decide(rs,
+	    &(struct rules_query){ .to_local = local, .to_domain = "b.jp" },
+	    &d);
+	assert_string_equal(d.rule->name, "last");
+	assert_int_equal(d.limited, 501); /* tried or not */
+	assert_string_equal(d.limited_rule->name, "r0");
+	/* The next decision has its own. */
+	ruleset_decide(rs,
+	    &(struct rules_query){ .to_local = "aa", .to_domain = "b.jp" }, &d);
+	assert_string_equal(d.rule->name, "late");
+	assert_int_equal(d.limited, 0);
+	rules_report_clear(&r);
+	ruleset_unref(rs);
+}
+
+/* A pattern may not be asked about a part of an address. */
+static void
+patterns_see_all_or_nothing(void **state)
+{
+	struct rules_query q = { .to_domain = "x.jp" };
+	struct rules_decision d;
+	struct rules_report r;
+	struct ruleset *rs;
+	char local[1000];
+	struct text t;
+
+	(void)state;
+	fputs(
+	    "route a to /a$/ via mta\nroute b to .jp not to /x.jp$/ via mta\n",
+	    write_begin(&t));
+	rs = load_text(&t, &r);
+	assert_non_null(rs);
+	memset(local, 'a', sizeof(local) - 1);
+	local[sizeof(local) - 1] = '\0';
+	q.to_local = local;
+	ruleset_decide(rs, &q, &d);
+	/* The first pattern did not match, nor did that after `not`. */
+	assert_string_equal(d.rule->name, "b");
+	assert_int_equal(d.limited, 2);
+	assert_string_equal(d.limited_rule->name, "a");
+	rules_report_clear(&r);
+	ruleset_unref(rs);
+}
+
+/* Thousands of patterns in one condition match, and none of another does: each
+ * is tried once. */
+static void
+a_rule_is_asked_once(void **state)
+{
+	struct rules_decision d;
+	struct rules_report r;
+	struct ruleset *rs;
+	struct text t;
+	FILE *out = write_begin(&t);
+	clock_t start;
+
+	(void)state;
+	fputs("route r to", out);
+	for (int i = 0; i < 4000; i++)
+		fprintf(out, " /a(?#%d)/", i);
+	fputs(" and to", out);
+	for (int i = 0; i < 4000; i++)
+		fprintf(out, " /a?[b-y]$(?#%d)/", i);
+	fputs(" via mta\n", out);
+	rs = load_text(&t, &r);
+	assert_non_null(rs);
+	start = clock();
+	ruleset_decide(rs,
+	    &(struct rules_query){ .to_local = "a", .to_domain = "a.z" }, &d);
+	assert_true(clock() - start < CLOCKS_PER_SEC / 4);
+	assert_string_equal(d.rule->name, "last");
+	rules_report_clear(&r);
+	ruleset_unref(rs);
+}
+
 int
 main(void)
 {
@@ -202,6 +300,9 @@ main(void)
 		cmocka_unit_test(names_listed_twice_are_cheap),
 		cmocka_unit_test(names_taken_are_cheap),
 		cmocka_unit_test(many_pairs_are_cheap),
+		cmocka_unit_test(limits_end_a_decision),
+		cmocka_unit_test(patterns_see_all_or_nothing),
+		cmocka_unit_test(a_rule_is_asked_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
