@@ -93,17 +93,10 @@ core_record_rules(struct core *c, const char *who)
 	record(c, who, NULL, NULL);
 }
 
-static void
-on_looked_at(void *arg, int64_t changed, const char *why)
-{
-	(void)arg;
-	(void)changed;
-	if (why != NULL)
-		log_text(LOG_WARN, "hold", "not all looked at again: %s", why);
-}
+static void on_looked_at(void *arg, int64_t changed, const char *why);
 
-void
-core_look_at_held(struct core *c)
+static void
+look_at_held(struct core *c)
 {
 	static const struct queue_filter held = {
 		.index = -1,
@@ -114,7 +107,33 @@ core_look_at_held(struct core *c)
 		.carrier = "",
 	};
 
+	c->look_at_held = LOOK_UNDER_WAY;
 	core_queue_edit(c, &held, false, on_looked_at, c);
+}
+
+static void
+on_looked_at(void *arg, int64_t changed, const char *why)
+{
+	struct core *c = arg;
+	bool again = c->look_at_held == LOOK_AGAIN;
+
+	(void)changed;
+	if (why != NULL)
+		log_text(LOG_WARN, "hold", "not all looked at again: %s", why);
+	c->look_at_held = LOOK_NONE;
+	if (again && !core_is_stopping(c))
+		look_at_held(c);
+}
+
+/* Each look goes through the whole queue. Reloads that come faster than that share the next one, or
+ * the store would have ever more of them to do. */
+void
+core_look_at_held(struct core *c)
+{
+	if (c->look_at_held == LOOK_NONE)
+		look_at_held(c);
+	else
+		c->look_at_held = LOOK_AGAIN;
 }
 
 static void

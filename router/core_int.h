@@ -32,6 +32,7 @@ struct core {
 	struct event *work;           /* activated by core_wake: one round of queue and lanes */
 	unsigned intakes;             /* I/O threads that still have inbound sessions, while stopping */
 	unsigned edits;               /* requests of core_edit.c to the store under way */
+	enum { LOOK_NONE, LOOK_UNDER_WAY, LOOK_AGAIN } look_at_held;
 	int64_t stop_by;              /* mono ms; 0: not stopping */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
