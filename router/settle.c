@@ -95,6 +95,7 @@ job_new(struct settler *st, struct recipient *r, enum settle_as as)
 	s->address = r->address;
 	s->at = clock_wall();
 	s->shelf = r->shelf;
+	s->expires = r->expires;
 	s->delay_told = r->delay_told;
 	s->unread = r->unread;
 	s->reason = s->peer = s->remote_id = "";

@@ -161,6 +161,7 @@ struct settlement {
 	enum settle_as as;
 	int64_t due;                  /* RETRY, RETURN */
 	unsigned shelf;               /* RETRY, RETURN */
+	int64_t expires;              /* RETRY, RETURN: 0 keeps the old */
 	bool unread;                  /* RETRY: see recipient.unread */
 	bool delay_told;              /* RETRY, RETURN */
 	const char *last;             /* RETRY, RETURN: text to keep; NULL keeps the old */
