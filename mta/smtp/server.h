@@ -75,7 +75,7 @@ struct smtp_rcpt {
 struct smtp_reply {
 	int code;
 	char enhanced[8];
-	char text[256];
+	char text[512]; /* more than a line of a reply can hold: RFC 5321 4.5.3.1.5 */
 };
 void smtp_reply_set(struct smtp_reply *, int code, const char *enhanced, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -91,7 +91,7 @@ def check_sums(ours):
 
 REJECTS = """\
 route friend from friend@news.test to never.test via mta
-route never to domain never.test reject "no mail for 'never'"
+route never to domain never.test reject "100% 'never' <no> \\d ; #{x} $y"
 route bulk tag kind=bulk reject "no bulk mail here"
 route author header-from domain author.test reject "not with that author"
 route large size > 20KB reject "too large for us"
@@ -100,12 +100,12 @@ route vip to vip@ordinary.test and tag kind=vip reject "not to the vip"
 
 
 def test_reject_at_rcpt():
-    """A recipient that the envelope decides on is refused at RCPT, with the rule's text"""
+    """A recipient that the envelope decides on is refused at RCPT, with the rule's text as it is"""
     ours, net = up(REJECTS)
     s = session(ours)
     s.command(f"MAIL FROM:<{SENDER}>", 250)
     code, text = s.command("RCPT TO:<a@never.test>")
-    h.equal((code, text), (550, "5.7.1 no mail for 'never'"), "reply")
+    h.equal((code, text), (550, "5.7.1 100% 'never' <no> \\d ; #{x} $y"), "reply")
     s.command("RCPT TO:<taro@ordinary.test>", 250)
     s.command("DATA", 354)
     s.send(h.message(test_id="others") + b".\r\n")
@@ -119,6 +119,28 @@ def test_reject_at_rcpt():
     h.equal(counts(ours, "mta", "accepted", "sent"), (1, 1), "mta")
     h.check(row(ours, "reject") is None, "the rejected one is counted")
     s.close()
+    ours.stop()
+
+
+def test_reject_with_a_long_text():
+    """All of the text is said, to the client and to the sender of what is queued"""
+    text = "".join(f"{n:03}-" for n in range(100))
+    rule = f'route no to domain ordinary.test reject "{text}"\n'
+    ours, net = up(BY_MTA)
+    net.control("set ordinary mood tempmail")
+    send(ours, "old@ordinary.test", test_id="old")
+    wait_event(ours, "deferred", to="old@ordinary.test")
+    reload(ours, rule + BY_MTA)
+    net.control("set ordinary mood normal")
+    s = session(ours)
+    s.command(f"MAIL FROM:<{SENDER}>", 250)
+    h.equal(s.command("RCPT TO:<a@ordinary.test>"), (550, "5.7.1 " + text), "reply")
+    s.close()
+    h.equal(settled(ours, "old@ordinary.test", event="bounced")["reply"], text, "in the log")
+    _, recipients = report(wait_notice(net)[0])
+    said = "".join(recipients[0]["Diagnostic-Code"].split())
+    h.check(text in said, f"the notice says {said}")
+    ours.wait_empty()
     ours.stop()
 
 
@@ -251,6 +273,25 @@ def test_hold():
     h.equal(notices(net, "held@news.test") + notices(net, "tried@news.test"), [], "notices")
     h.equal(counts(ours, "hold", "accepted", "queued"), (0, 0), "hold, afterwards")
     check_sums(ours)
+    ours.stop()
+
+
+def test_hold_gives_time():
+    """What is let go after its time is over has all of it again, not one try"""
+    shapes = "shape domain second.test expiry 1s\nshape domain ordinary.test expiry 1s"
+    ours, net = up(HELD + BY_MTA, shapes=shapes)
+    net.control("set all mood tempmail")
+    send(ours, "a@second.test", test_id="held")
+    wait_held(ours, 1)
+    # By then the time of the one that is held is over too.
+    send(ours, "b@ordinary.test", test_id="never")
+    settled(ours, "b@ordinary.test", event="expired")
+    reload(ours, BY_MTA)
+    wait_event(ours, "deferred", 2, to="a@second.test")
+    net.control("set all mood normal")
+    net.journal.wait_delivered("a@second.test")
+    ours.wait_empty()
+    h.equal(ours.total("expired"), 1, "expired")
     ours.stop()
 
 
