@@ -15,6 +15,8 @@ struct map;
 /* A rest after trouble, longer each time until something succeeds. */
 struct backoff {
 	unsigned failures; /* in a row */
+	int64_t since;     /* mono ms: when it failed last */
+	int64_t rest;      /* ms, before chance has its part */
 	int64_t until;     /* mono ms; 0: open */
 	char why[160];     /* for people */
 };
@@ -109,6 +111,9 @@ void backoff_fail(struct backoff *, const struct rules_shape *, int64_t least, i
     const char *why);
 void backoff_succeed(struct backoff *);
 bool backoff_rests(const struct backoff *, int64_t now);
+/* One that was at work since `started` and would have it rest for `least` tells nothing new: what it
+ * met is why it rests. */
+bool backoff_knows(const struct backoff *, int64_t started, int64_t least);
 
 /* When the lane may send next: now or before, or the mono ms to wake at. */
 int64_t lane_open_at(const struct lane *, int64_t now);

@@ -42,7 +42,9 @@ backoff_fail(struct backoff *b, const struct rules_shape *shape, int64_t least,
 	if (fixed > 0)
 		rest = fixed;
 	b->failures++;
-	b->until = clock_mono() + jitter(rest);
+	b->since = clock_mono();
+	b->rest = rest;
+	b->until = b->since + jitter(rest);
 	snprintf(b->why, sizeof(b->why), "%s", why);
 }
 
@@ -58,6 +60,12 @@ bool
 backoff_rests(const struct backoff *b, int64_t now)
 {
 	return b->until > now;
+}
+
+bool
+backoff_knows(const struct backoff *b, int64_t started, int64_t least)
+{
+	return b->failures > 0 && started <= b->since && least <= b->rest;
 }
 
 int64_t

@@ -439,25 +439,35 @@ longest_rest(const struct lane *l, int64_t pause)
 	return pause < longest ? pause : longest;
 }
 
-/* Trouble whose radius is wider than a message: somebody rests. */
-static void
+/* Once for all sessions that meet the same trouble together: each of them would double the rest. */
+static bool
+start_rest(const struct session *s, struct backoff *b, int64_t least,
+    int64_t fixed, const struct outcome *why, const char *event)
+{
+	if (backoff_knows(b, s->started, least))
+		return false;
+	backoff_fail(b, &s->lane->shape, least, fixed, why->text);
+	log_rest(s->lane, event, b);
+	return true;
+}
+
+/* Trouble whose radius is wider than a message: somebody rests. True when the path was closed. */
+static bool
 push_back(struct session *s, const struct verdict *v, const struct outcome *why)
 {
 	struct lane *l = s->lane;
 
-	if (v->action == VERDICT_HOLD) {
-		backoff_fail(&l->state->hold, &l->shape, 0, l->config->probe,
-		    why->text);
-		log_rest(l, "path_closed", &l->state->hold);
-	} else if (why->stage == STAGE_DNS) {
-		backoff_fail(&s->dest->backoff, &l->shape, 0, 0, why->text);
-		log_rest(l, "destination_rests", &s->dest->backoff);
-	} else if (l->succeeded < s->started || v->pause > 0) {
+	if (v->action == VERDICT_HOLD)
+		return start_rest(s, &l->state->hold, 0, l->config->probe, why,
+		    "path_closed");
+	if (why->stage == STAGE_DNS)
+		start_rest(
+		    s, &s->dest->backoff, 0, 0, why, "destination_rests");
+	else if (l->succeeded < s->started || v->pause > 0)
 		/* While others of the lane talk, one that fails is no verdict on the lane. */
-		backoff_fail(&l->backoff, &l->shape, longest_rest(l, v->pause),
-		    0, why->text);
-		log_rest(l, "lane_rests", &l->backoff);
-	}
+		start_rest(s, &l->backoff, longest_rest(l, v->pause), 0, why,
+		    "lane_rests");
+	return false;
 }
 
 /* True when the path was closed or opened. */
@@ -474,10 +484,8 @@ judge(struct session *s, const struct verdict *v, const struct outcome *why)
 	if (v->reconnect)
 		return false;
 	if (v->action == VERDICT_HOLD || v->pause > 0 ||
-	    (why->scope >= SCOPE_SESSION && v->action == VERDICT_RETRY)) {
-		push_back(s, v, why);
-		return v->action == VERDICT_HOLD;
-	}
+	    (why->scope >= SCOPE_SESSION && v->action == VERDICT_RETRY))
+		return push_back(s, v, why);
 	if (why->stage <= STAGE_DNS)
 		return false; /* nobody was asked */
 	/* The peer judged a message or a recipient: it is there and the path works. */

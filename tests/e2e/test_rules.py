@@ -525,6 +525,22 @@ def test_fallback_of_both_closed():
     ours.stop()
 
 
+def test_sessions_that_fail_together():
+    """Sessions that meet the same trouble together close their path once, and rest once"""
+    ours, net = up(ODD + "route own to domain ordinary.test via mta\nroute all to any via ses\n",
+                   queue="probe = 60s", shapes="shape domain ordinary.test retry 1min")
+    net.control("set ses mood badauth")
+    net.control("set ordinary mood close")
+    for domain, event in (("second.test", "path_closed"), ("ordinary.test", "lane_rests")):
+        with h.smtp(ours.port("relay")) as s:
+            for n in range(20):
+                s.sendmail(SENDER, [f"a{n}@{domain}"], h.message())
+        wait_event(ours, event)
+        h.wait_until(lambda: status(ours)["connections"] == 0, "no connections")
+        h.equal([e["failures"] for e in ours.log.events(event)], ["1"], event)
+    ours.stop()
+
+
 def test_fallback_never_of_unread():
     """Final dot sent, reply unread: it waits for its own path, whatever the rule says"""
     ours, net = up(ODD + "route all to any via ses fallback mta\n", queue="probe = 1s")
