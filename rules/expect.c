@@ -17,6 +17,7 @@ struct expectation {
 };
 
 #define NO_CARRIER "none"
+#define TAGS_MAX   50 /* of a message (mta/smtp/header.h) */
 
 /* ---- what is sent ---- */
 
@@ -96,6 +97,8 @@ input_header_from(struct words *w, struct rules_query *q)
 static int
 input_tag(struct words *w, struct rules_query *q)
 {
+	unsigned n = 0;
+
 	do {
 		const struct token *t = word_peek(w);
 		bool first = q->tags == NULL;
@@ -103,6 +106,12 @@ input_tag(struct words *w, struct rules_query *q)
 		if (t == NULL || word_reserved(t) || !is_tag(t))
 			return word_expected(
 			    w, "a tag such as 'campaign=spring'", NULL, 0);
+		if (n++ == TAGS_MAX) {
+			problem_at(w->parse->report, t,
+			    "more than %d tags, which no message has",
+			    TAGS_MAX);
+			return -1;
+		}
 		word_next(w);
 		q->tags = arena_printf(&w->parse->rs->arena, "%s%s%.*s",
 		    first ? "" : q->tags, first ? "" : ",", (int)t->len,

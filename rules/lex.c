@@ -12,6 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/rules.h"
+
+/* Words: a statement of a million is no reason to keep room for so many while
+ * other files are read. */
+#define ROOM_KEPT 10000u
+
 void
 lex_init(struct lex *l, const struct source *source, struct arena *arena,
     struct rules_report *report)
@@ -241,6 +247,11 @@ add_token(struct lex *l)
 	struct token t = token_here(l);
 	int rc;
 
+	if (l->n == RULES_WORDS_MAX) {
+		problem_at(l->report, &t, "more than %d words in a statement",
+		    RULES_WORDS_MAX);
+		return -1;
+	}
 	if (*l->p == '"')
 		rc = lex_string(l, &t);
 	else if (*l->p == '/')
@@ -308,6 +319,8 @@ lex_words(struct lex *l)
 int
 lex_line(struct lex *l)
 {
+	if (l->room > ROOM_KEPT)
+		lex_clear(l);
 	l->n = 0;
 	l->comment = NULL;
 	l->comment_len = 0;

@@ -43,6 +43,20 @@ parse_statement(struct words *w)
 	    STATEMENTS);
 }
 
+/* The last straw is told, and nothing is read on. */
+static bool
+is_too_much(struct parse *p, const struct lex *lex)
+{
+	if (p->nword + lex->n <= RULES_WORDS_MAX) {
+		p->nword += lex->n;
+		return false;
+	}
+	problem_at(p->report, &lex->token[0],
+	    "more than %d words in the rule set", RULES_WORDS_MAX);
+	p->errors_max = 0;
+	return true;
+}
+
 void
 parse_source(struct parse *p, struct source *s)
 {
@@ -57,7 +71,7 @@ parse_source(struct parse *p, struct source *s)
 	    p->report->errors < p->errors_max && (rc = lex_next(&lex)) != 0) {
 		struct words w = { p, lex.token, lex.n, 0 };
 
-		if (rc > 0)
+		if (rc > 0 && !is_too_much(p, &lex))
 			parse_statement(&w);
 	}
 	lex_clear(&lex);

@@ -135,7 +135,7 @@ static int
 add_pattern(struct words *w, struct condition *c, const struct token *t)
 {
 	struct ruleset *rs = w->parse->rs;
-	struct pattern_fault fault;
+	struct pattern_fault fault = { .memory = 0 };
 	struct token place = *t;
 	const char *flags = t->text + t->body + 2;
 	struct pattern *p;
@@ -150,9 +150,13 @@ add_pattern(struct words *w, struct condition *c, const struct token *t)
 		    "more than %u patterns in a rule set", RULES_PATTERNS_MAX);
 		return -1;
 	}
+	if (rs->pattern_memory > PATTERNS_MEMORY_MAX)
+		return -1; /* reported by the one that was too much */
 	p = pattern_new(t->text + 1, t->body, flags,
 	    (size_t)(t->text + t->len - flags), &fault);
 	if (p == NULL) {
+		/* To be refused took as long. */
+		rs->pattern_memory += fault.memory;
 		place.at += 1 + fault.offset;
 		place.col += 1 + (unsigned)fault.offset;
 		problem_at(

@@ -100,6 +100,12 @@ parse_include(struct words *w)
 	word_next(w);
 	if (words_end(w) < 0)
 		return -1;
+	if (p->ninclude++ == RULES_INCLUDED_MAX) {
+		problem_at(p->report, t, "more than %d 'include' in a rule set",
+		    RULES_INCLUDED_MAX);
+		p->errors_max = 0;
+		return -1;
+	}
 	pattern = strpbrk(t->text, "*?[") != NULL;
 	name = beside(w, t, pattern);
 	if (!pattern)

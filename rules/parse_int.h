@@ -27,6 +27,7 @@ struct parse {
 	size_t nexpectation, expectation_room;
 	size_t total; /* bytes of all files */
 	size_t errors_max; /* at which reading ends */
+	size_t nword, ninclude, npair; /* so far */
 	const struct rules_options *options;
 	const struct rules_file *given; /* files in memory; NULL: they are on disk */
 	size_t ngiven;

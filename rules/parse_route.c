@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-/* A plain rule's senders times its recipients: each pair costs 12 bytes in a
- * table (compile.c). */
-#define PAIRS_MAX 1000000u
+/* Plain rules' senders times their recipients: each pair costs 24 to 48 bytes
+ * in a table (compile.c). */
+#define PAIRS_MAX     1000000u
+#define PAIRS_SET_MAX 4000000u
 
 #define REJECT_TEXT_MAX                                                        \
 	400 /* bytes: one line of a reply, RFC 5321 4.5.3.1.5                  \
@@ -405,9 +406,18 @@ check_pairs(struct words *w, const struct route *r)
 		return 0;
 	to = route_condition(r, CONDITION_TO);
 	from = route_condition(r, CONDITION_FROM);
-	if (to == NULL || from == NULL ||
-	    (uint64_t)to->n * from->n <= PAIRS_MAX)
+	if (to == NULL || from == NULL)
 		return 0;
+	if ((uint64_t)to->n * from->n <= PAIRS_MAX) {
+		w->parse->npair += to->n * from->n;
+		if (w->parse->npair <= PAIRS_SET_MAX)
+			return 0;
+		problem_at(w->parse->report, &w->token[2],
+		    "senders times recipients of all rules are more than %u "
+		    "pairs",
+		    PAIRS_SET_MAX);
+		return -1;
+	}
 	problem_at(w->parse->report, &w->token[2],
 	    "%zu senders times %zu recipients are more than %u pairs; "
 	    "make it two rules",

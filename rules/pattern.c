@@ -284,8 +284,9 @@ pattern_of(pcre2_code *code, uint32_t options, struct pattern_fault *f)
 	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	jit = info_size(code, PCRE2_INFO_JITSIZE);
 	if (info_size(code, PCRE2_INFO_SIZE) + jit > COMPILED_MAX) {
+		f->memory = info_size(code, PCRE2_INFO_SIZE) + jit;
 		fault_set(f, 0, "pattern is too large, %zu bytes compiled",
-		    info_size(code, PCRE2_INFO_SIZE) + jit);
+		    f->memory);
 		pcre2_code_free(code);
 		return NULL;
 	}

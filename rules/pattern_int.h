@@ -16,6 +16,7 @@ struct pattern;
 struct pattern_fault {
 	char text[160];
 	size_t offset;
+	size_t memory; /* bytes it came to before it was refused as too large; else untouched */
 };
 
 /*

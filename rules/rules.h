@@ -21,6 +21,8 @@ struct ruleset;
 #define RULES_TOTAL_MAX (64u << 20) /* bytes in all files of a set */
 #define RULES_DEPTH_MAX 16          /* files including files */
 
+#define RULES_INCLUDED_MAX 1000     /* `include` statements, and files, in a set */
+#define RULES_WORDS_MAX    2000000  /* words in a set */
 #define RULES_PATTERNS_MAX 10000    /* patterns in a set */
 #define RULES_LIMITED_MAX  3        /* patterns given up at a limit before the rest is, in a decision */
 

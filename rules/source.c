@@ -76,6 +76,8 @@ refusal(const struct parse *p, const struct source *same, uintmax_t size,
 				  : "it is included already";
 	if (where != NULL && where->source->depth + 1 >= RULES_DEPTH_MAX)
 		return "more than 16 files include one another";
+	if (p->rs->nsource == RULES_INCLUDED_MAX)
+		return "more than 1000 files in a rule set";
 	if (size > RULES_FILE_MAX)
 		return "larger than 16 MB";
 	if (p->total + size > RULES_TOTAL_MAX)
