@@ -57,6 +57,8 @@ intake_rejects_early(
 		return false;
 	log_rejected(in->message, r, &route);
 	smtp_reply_set(reply, 550, "5.7.1", "%s", route.reject);
+	/* A list may hold any number of them, and the others are to have their mail. */
+	reply->no_error = true;
 	return true;
 }
 

@@ -93,7 +93,7 @@ session_refuse_custom(struct smtp_session *s, const struct smtp_reply *r)
 	server_reply_add_custom(&s->out, r);
 	if (r->code == 421)
 		end_session(s);
-	else
+	else if (!r->no_error)
 		count_error(s, r->code / 100);
 }
 

@@ -74,6 +74,7 @@ struct smtp_rcpt {
  */
 struct smtp_reply {
 	int code;
+	bool no_error;  /* a 5xx that is no fault of the client's: max_errors does not count it */
 	char enhanced[8];
 	char text[512]; /* more than a line of a reply can hold: RFC 5321 4.5.3.1.5 */
 };

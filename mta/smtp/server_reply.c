@@ -92,6 +92,7 @@ smtp_reply_set(
 	va_list ap;
 
 	r->code = code;
+	r->no_error = false;
 	snprintf(r->enhanced, sizeof(r->enhanced), "%s", enhanced);
 	va_start(ap, fmt);
 	vsnprintf(r->text, sizeof(r->text), fmt, ap);

@@ -122,6 +122,25 @@ def test_reject_at_rcpt():
     ours.stop()
 
 
+def test_reject_nearly_all():
+    """99 of 100 pipelined recipients refused: the session goes on and the other has its mail"""
+    ours, net = up(REJECTS)
+    s = session(ours)
+    to = [f"r{n}@never.test" for n in range(99)]
+    to.insert(57, "taro@ordinary.test")
+    for test_id in ("first", "second"):
+        s.send(f"MAIL FROM:<{SENDER}>\r\n" + "".join(f"RCPT TO:<{t}>\r\n" for t in to) + "DATA\r\n")
+        want = [250] + [550] * 57 + [250] + [550] * 42 + [354]
+        h.equal([s.reply()[0] for _ in want], want, "replies")
+        s.send(h.message(test_id=test_id) + b".\r\n")
+        h.equal(s.reply()[0], 250, test_id)
+        net.journal.wait_delivered("taro@ordinary.test", test_id)
+    ours.wait_empty()
+    h.equal(counts(ours, "mta", "accepted", "sent"), (2, 2), "mta")
+    s.close()
+    ours.stop()
+
+
 def test_reject_with_a_long_text():
     """All of the text is said, to the client and to the sender of what is queued"""
     text = "".join(f"{n:03}-" for n in range(100))
