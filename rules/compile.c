@@ -230,7 +230,7 @@ make_sieve(struct ruleset *rs, struct hung_patterns *h)
 
 	if (h->n == 0)
 		return;
-	list = rules_alloc(h->n * sizeof(*list));
+	list = rules_alloc(h->n * sizeof(struct pattern *));
 	for (size_t i = 0; i < h->n; i++)
 		list[i] = rs->pattern[h->pattern[i]];
 	h->sieve = sieve_new(list, h->n);

@@ -38,7 +38,7 @@ view_see(struct view *v, enum subject subject)
 static size_t
 append(char *to, size_t at, const char *s)
 {
-	size_t len = strlen(s);
+	size_t len = strnlen(s, SUBJECT_TEXT_MAX + 1);
 
 	if (at <= SUBJECT_TEXT_MAX && len <= SUBJECT_TEXT_MAX - at)
 		memcpy(to + at, s, len);

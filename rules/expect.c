@@ -168,23 +168,26 @@ static const char *const wishes[] = { "rule", "via", "carrier", "pool",
 
 #define WISHES (sizeof(wishes) / sizeof(*wishes))
 
+/* What follows each; the actions are a wish of one word. */
+#define NO_NAME (-1)
+static const int wish_names[WISHES] = { NAME_RULE, NAME_PATH, NAME_CARRIER,
+	NAME_POOL, NO_NAME, NO_NAME, NO_NAME };
+
 static int
 read_value(struct words *w, size_t wish, const char **out)
 {
-	static const enum name_kind kinds[] = { NAME_RULE, NAME_PATH,
-		NAME_CARRIER, NAME_POOL };
+	enum name_kind kind = (enum name_kind)wish_names[wish];
 	const struct token *t;
 
-	/* The actions are a wish of one word. */
-	if (wish >= sizeof(kinds) / sizeof(*kinds)) {
+	if (wish_names[wish] == NO_NAME) {
 		*out = wishes[wish];
 		return 0;
 	}
-	if (kinds[wish] == NAME_CARRIER && word_take(w, NO_CARRIER)) {
+	if (kind == NAME_CARRIER && word_take(w, NO_CARRIER)) {
 		*out = NO_CARRIER;
 		return 0;
 	}
-	t = word_name(w, kinds[wish]);
+	t = word_name(w, kind);
 	if (t == NULL)
 		return -1;
 	*out = arena_strndup(&w->parse->rs->arena, t->text, t->len);

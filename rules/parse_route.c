@@ -177,16 +177,15 @@ same_target(const struct target *a, const struct target *b)
 static const struct target *
 keep_targets(struct ruleset *rs, const struct target *targets, size_t n)
 {
-	const size_t most = sizeof(rs->recent) / sizeof(*rs->recent);
 	struct target *kept;
 
-	for (size_t i = 0; n == 1 && i < rs->nrecent && i < most; i++)
+	for (size_t i = 0; n == 1 && i < rs->nrecent && i < RECENT; i++)
 		if (same_target(rs->recent[i], targets))
 			return rs->recent[i];
 	kept = arena_alloc(&rs->arena, n * sizeof(*kept));
 	memcpy(kept, targets, n * sizeof(*kept));
 	if (n == 1)
-		rs->recent[rs->nrecent++ % most] = kept;
+		rs->recent[rs->nrecent++ % RECENT] = kept;
 	return kept;
 }
 

@@ -172,6 +172,8 @@ struct hung_patterns {
 	size_t n, pattern_room, rule_room;
 };
 
+#define RECENT 8
+
 struct ruleset {
 	atomic_uint refs;
 	struct arena arena;
@@ -185,7 +187,7 @@ struct ruleset {
 	size_t nroute, route_room;
 	const struct rule **rule; /* points into route */
 	struct way *way;           /* of each route, once compiled */
-	const struct target *recent[8]; /* single targets of the latest rules, to be shared */
+	const struct target *recent[RECENT]; /* single targets of the latest rules, to be shared */
 	size_t nrecent;
 	uint32_t *on_content;      /* rules that ask for more than the envelope */
 	size_t non_content, on_content_room;

@@ -7,6 +7,7 @@
  */
 #include "rules/ruleset_int.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,7 @@ near_miss(struct view *v, uint32_t rule)
 	for (size_t i = 0; i < r->ncondition; i++) {
 		const struct condition *c = &r->condition[i];
 
+		assert(c != NULL);
 		if (condition_holds(v, c, rule, NONE)) {
 			held |= !c->negated;
 			continue;
