@@ -191,6 +191,54 @@ many_pairs_are_cheap(void **state)
 	assert_loads(&t);
 }
 
+/* ---- irregular addresses ---- */
+
+static void
+named_domains_of_carriers_are_cheap(void **state)
+{
+	static const char *const rules[] = {
+		"via mta",
+		"local-part irregular via mta",
+		"from a.jp via mta 0% ses 100%",
+	};
+	struct text t;
+	FILE *out;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(rules) / sizeof(*rules); k++) {
+		out = write_begin(&t);
+		for (int i = 0; i < 50000; i++)
+			fprintf(out, "carrier c d%d.jp\n", i);
+		if (k == 2)
+			fputs("route c to carrier c via mta\n", out);
+		for (int i = 0; i < 50000; i++)
+			fprintf(
+			    out, "route r%d to d%d.jp %s\n", i, i, rules[k]);
+		assert_loads(&t);
+	}
+}
+
+/* Rules under no name at all, each to be asked for each domain. */
+static void
+there_is_an_end_to_irregular_looks(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < 50000; i++)
+		fprintf(out,
+		    "carrier c d%d.jp\nroute n%d to d%d.jp from "
+		    "a.jp via mta\n",
+		    i, i, i);
+	for (int i = 0; i < 50000; i++)
+		fprintf(
+		    out, "route r%d not to .x%d.jp carrier c via mta\n", i, i);
+	assert_refused(&t,
+	    "too many rules for the carriers' 50001 domains to tell where "
+	    "irregular addresses go");
+}
+
 /* ---- too much ---- */
 
 static void
@@ -287,7 +335,7 @@ patterns_too_large_together(void **state)
 	    &t, "the patterns of the rule set take more than 64 MB together");
 }
 
-/* And each of these is refused by itself, when it has been compiled. */
+/* And each of these is refused by itself. */
 static void
 patterns_too_large_each(void **state)
 {
@@ -302,7 +350,7 @@ patterns_too_large_each(void **state)
 		    "mta\n",
 		    i, i);
 	assert_null(load_text(&t, &r));
-	assert_non_null(strstr(r.problem[0].text, "pattern is too large"));
+	assert_non_null(strstr(r.problem[0].text, "too large"));
 	rules_report_clear(&r);
 }
 
@@ -415,6 +463,8 @@ main(void)
 		cmocka_unit_test(names_listed_twice_are_cheap),
 		cmocka_unit_test(names_taken_are_cheap),
 		cmocka_unit_test(many_pairs_are_cheap),
+		cmocka_unit_test(named_domains_of_carriers_are_cheap),
+		cmocka_unit_test(there_is_an_end_to_irregular_looks),
 		cmocka_unit_test(words_have_an_end),
 		cmocka_unit_test(a_set_has_so_many_words),
 		cmocka_unit_test(includes_have_an_end),
