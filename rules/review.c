@@ -270,27 +270,55 @@ look_for_shadow(struct review *v, uint32_t rule)
 
 /* ---- the same words ---- */
 
-/* The words of the conditions with single blanks between. */
+/* Up to the byte after a quoted word or a pattern, in which blanks count; other
+ * bytes one by one. */
+static size_t
+end_of_piece(const char *text, size_t at, bool word_begins)
+{
+	char close = text[at];
+
+	if (close != '"' && (close != '/' || !word_begins))
+		return at + 1;
+	for (at++; text[at] != close; at++)
+		if (text[at] == '\\' && text[at + 1] != '\0')
+			at++;
+	return at + 1;
+}
+
+/* The words of a condition with single blanks between, and one at the end. */
+static size_t
+write_words(char *out, const char *text, size_t len)
+{
+	size_t n = 0, end;
+	bool blank = true;
+
+	for (size_t i = 0; i < len; i = end) {
+		end = end_of_piece(text, i, blank);
+		if (strchr(" \t\r\n", text[i]) == NULL) {
+			memcpy(out + n, text + i, end - i);
+			n += end - i;
+			blank = false;
+		} else if (!blank) {
+			out[n++] = ' ';
+			blank = true;
+		}
+	}
+	out[n++] = ' ';
+	return n;
+}
+
 static char *
 words_of(struct review *v, const struct route *r)
 {
-	const char *text = r->source->text;
 	size_t len = 0, n = 0;
 	char *out;
 
 	for (size_t i = 0; i < r->ncondition; i++)
 		len += r->condition[i].len + 1;
 	out = arena_alloc(&v->arena, len + 1);
-	for (size_t i = 0; i < r->ncondition; i++) {
-		const struct condition *c = &r->condition[i];
-
-		for (size_t j = c->at; j < c->at + c->len; j++)
-			if (strchr(" \t\r\n", text[j]) == NULL)
-				out[n++] = text[j];
-			else if (n > 0 && out[n - 1] != ' ')
-				out[n++] = ' ';
-		out[n++] = ' ';
-	}
+	for (size_t i = 0; i < r->ncondition; i++)
+		n += write_words(out + n, r->source->text + r->condition[i].at,
+		    r->condition[i].len);
 	return out;
 }
 

@@ -51,6 +51,15 @@ static const struct mistake warnings[] = {
 	  "route z any via ses",
 	  "2:7: warning: rule 'b' can never match: rule 'a' (r:1) "
 	  "takes all of it\n" },
+	/* Blanks between words are nothing, those within them are. */
+	{ "route a user \"a  b\" via mta\n"
+	  "route b user \"a b\" via mta\n"
+	  "route c to /a  b/ via mta\n"
+	  "route d to /a b/ via mta\n"
+	  "route e to   /a  b/ via mta\n"
+	  "route z any via ses",
+	  "5:7: warning: rule 'e' can never match: rule 'c' (r:3) "
+	  "takes all of it\n" },
 	{ "route a to /^u/ via mta\n"
 	  "route b to /^u/ via ses\n"
 	  "route z any via ses",
