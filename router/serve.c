@@ -35,7 +35,7 @@ struct daemon {
 	struct io **ios;
 	unsigned nios;
 	struct admin *admin;
-	struct event *on_term, *on_int, *on_hup;
+	struct event *on_term, *on_int, *on_hup, *reload;
 };
 
 static int
@@ -166,16 +166,27 @@ on_stop_signal(evutil_socket_t sig, short what, void *arg)
 }
 
 static void
-on_reload_signal(evutil_socket_t sig, short what, void *arg)
+on_reload(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 	struct str report = STR_INIT;
 
-	(void)sig;
+	(void)fd;
 	(void)what;
 	/* Says in the log what came of it. */
 	core_reload(d->core, "SIGHUP", NULL, NULL, &report);
 	str_release(&report);
+}
+
+/* Called for each signal; those that have come by one turn of the loop want the same. */
+static void
+on_reload_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)sig;
+	(void)what;
+	event_active(d->reload, EV_TIMEOUT, 0);
 }
 
 static void
@@ -187,6 +198,7 @@ watch_signals(struct daemon *d)
 	d->on_term = evsignal_new(base, SIGTERM, on_stop_signal, d);
 	d->on_int = evsignal_new(base, SIGINT, on_stop_signal, d);
 	d->on_hup = evsignal_new(base, SIGHUP, on_reload_signal, d);
+	d->reload = event_new(base, -1, 0, on_reload, d);
 	event_add(d->on_term, NULL);
 	event_add(d->on_int, NULL);
 	event_add(d->on_hup, NULL);
@@ -230,6 +242,7 @@ free_signals(struct daemon *d)
 	event_free(d->on_term);
 	event_free(d->on_int);
 	event_free(d->on_hup);
+	event_free(d->reload);
 }
 
 static void

@@ -671,6 +671,24 @@ def test_broken_reload():
     ours.stop()
 
 
+def test_many_signals():
+    """Signals that come faster than reloads share one, and the last set is in force"""
+    ours, net = up(BY_MTA)
+    for n in range(300):
+        if n == 150:
+            ours.config.write_rules(BY_SES)
+        ours.process.popen.send_signal(signal.SIGHUP)
+        time.sleep(0.001)  # the kernel makes one of those that meet
+    send(ours, "a@ordinary.test", test_id="a")
+    h.check(len(ours.log.events("reload")) < 150, "a reload for each signal")
+    h.wait_until(lambda: [r["who"] for r in ours.json("rules history")].count("SIGHUP") == 1,
+                 "the new set in the history")
+    send(ours, "b@ordinary.test", test_id="b")
+    h.equal(net.journal.wait_delivered(test_id="b")[0]["host"], "ses", "host")
+    ours.wait_empty()
+    ours.stop()
+
+
 def test_queued_mail_follows_a_reload():
     """Mail that waits goes by the new rules at its next attempt, and is counted there"""
     ours, net = up(BY_MTA)
