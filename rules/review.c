@@ -277,7 +277,7 @@ end_of_piece(const char *text, size_t at, bool word_begins)
 {
 	char close = text[at];
 
-	if (close != '"' && (close != '/' || !word_begins))
+	if (!word_begins || (close != '"' && close != '/'))
 		return at + 1;
 	for (at++; text[at] != close; at++)
 		if (text[at] == '\\' && text[at + 1] != '\0')

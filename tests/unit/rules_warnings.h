@@ -51,6 +51,11 @@ static const struct mistake warnings[] = {
 	  "route z any via ses",
 	  "2:7: warning: rule 'b' can never match: rule 'a' (r:1) "
 	  "takes all of it\n" },
+	{ "route a user a\"b via mta\n"
+	  "route b user  a\"b via mta\n"
+	  "route z any via ses",
+	  "2:7: warning: rule 'b' can never match: rule 'a' (r:1) "
+	  "takes all of it\n" },
 	/* Blanks between words are nothing, those within them are. */
 	{ "route a user \"a  b\" via mta\n"
 	  "route b user \"a b\" via mta\n"
