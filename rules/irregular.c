@@ -327,7 +327,7 @@ walk(struct parse *p, const struct probes *ps)
 	struct walk w = { .rs = p->rs };
 
 	make_index(p->rs, &w.index);
-	w.wrong = rules_alloc((p->rs->nroute + 1) * sizeof(*w.wrong));
+	w.wrong = rules_alloc((p->rs->nroute + 1) * sizeof(struct probe *));
 	for (size_t i = 0; i < ps->alike.n && w.looks < LOOKS_MAX; i++)
 		find_wrong(&w, &ps->probe[i]);
 	for (uint32_t i = 0; i < p->rs->nroute; i++)
