@@ -1,9 +1,10 @@
 /*
  * parse_int.h - statements into a rule set that is being built.
  *
- * One function per statement, in parse_carrier.c, parse_include.c, parse_route.c, parse_shape.c and
- * expect.c; parse.c dispatches, words.c reads the words. Each returns 0, or -1 with the problem in the report and
- * the rest of the statement skipped.
+ * One function per statement, in parse_carrier.c, parse_include.c, parse_route.c (conditions in
+ * parse_condition.c, WHO in parse_who.c), parse_shape.c and expect.c; parse.c dispatches, words.c
+ * reads the words. Each returns 0, or -1 with the problem in the report and the rest of the
+ * statement skipped.
  */
 #ifndef RULES_PARSE_INT_H
 #define RULES_PARSE_INT_H
@@ -100,6 +101,10 @@ void add_use(struct parse *, enum rules_use_kind, const struct token *, const ch
 int parse_carrier(struct words *);
 int parse_hint(struct words *);
 int parse_route(struct words *);
+/* parse_who.c: whom a condition asks for; with `any` it is left without members and patterns. */
+int parse_who(struct words *, struct condition *);
+void add_member(struct words *, struct condition *, const struct token *, uint32_t *atom);
+void add_fixed(struct words *, struct condition *, const struct token *, uint32_t atom);
 /* parse_condition.c: one condition of it. `joined`: `and` stood before it. */
 int parse_condition(struct words *, struct route *, bool joined);
 int parse_shape(struct words *);
