@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -223,7 +222,7 @@ hostile_patterns_end(void **state)
 }
 
 /* Where groups nest by the hundred, each step of the interpreter is long: it
- * has fewer. In 0.1 s there is room for slow machines and sanitizers. */
+ * has fewer, and these come to their end. */
 static void
 many_groups_have_few_steps(void **state)
 {
@@ -235,19 +234,14 @@ many_groups_have_few_steps(void **state)
 	};
 	struct pattern *p;
 	char text[80], subject[640];
-	clock_t start;
 
 	(void)state;
 	memset(subject, 'a', sizeof(subject));
 	for (size_t i = 0; i < LENGTH(table); i++) {
 		snprintf(text, sizeof(text), "(*NO_JIT)%s", table[i]);
 		p = make(text, "");
-		start = clock();
-		for (int k = 0; k < 10; k++)
-			assert_int_equal(
-			    pattern_match(p, subject, sizeof(subject)),
-			    PATTERN_LIMIT);
-		assert_true(clock() - start < CLOCKS_PER_SEC);
+		assert_int_equal(pattern_match(p, subject, sizeof(subject)),
+		    PATTERN_LIMIT);
 		pattern_free(p);
 	}
 }
