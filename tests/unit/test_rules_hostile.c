@@ -3,7 +3,8 @@
  * loaded, or refused, in seconds.
  *
  * What goes wrong here goes wrong by the square: the sizes are such that it
- * takes many minutes, and the runner's limit says so. time limit: 150 s
+ * takes many minutes, and the runner's limit says so. All in one thread.
+ * time limit: 150 s
  */
 #include "tests/unit/rules_help.h"
 
