@@ -3,7 +3,7 @@
  * rule that "can never match" never wins, a name that "never comes to" its rule
  * never brings mail there, and without either nothing is decided otherwise.
  *
- * RULES_SEED=N repeats a run whose seed was printed.
+ * All in one thread. RULES_SEED=N repeats a run whose seed was printed.
  */
 #include "tests/unit/rules_trial.h"
 

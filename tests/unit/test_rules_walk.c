@@ -3,7 +3,7 @@
  * random rule sets in the whole language.
  *
  * rules_oracle.h says what the answer has to be, and knows nothing of rules/.
- * RULES_SEED=N repeats a run whose seed was printed.
+ * All in one thread. RULES_SEED=N repeats a run whose seed was printed.
  */
 #include "tests/unit/rules_trial.h"
 
