@@ -82,6 +82,7 @@ const char *cli_text(const json_t *object, const char *key); /* "" when there is
 struct cli_table;
 struct cli_table *cli_table_new(size_t columns);
 void cli_table_add(struct cli_table *, const char *text); /* the next cell */
+void cli_table_add_number(struct cli_table *, const json_t *row, const char *key); /* of a reply's row */
 void cli_table_right(struct cli_table *, size_t column);  /* aligned to the right */
 void cli_table_print(struct cli_table **, FILE *);        /* and frees */
 

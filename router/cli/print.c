@@ -138,6 +138,16 @@ cli_table_add(struct cli_table *t, const char *text)
 }
 
 void
+cli_table_add_number(struct cli_table *t, const json_t *row, const char *key)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
+	    json_integer_value(json_object_get(row, key)));
+	cli_table_add(t, buf);
+}
+
+void
 cli_table_right(struct cli_table *t, size_t column)
 {
 	t->right[column] = true;

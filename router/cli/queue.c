@@ -23,16 +23,6 @@ enum { SELECTORS = 5, OPTION_LIMIT = 5, OPTION_ALL };
  * ------------------------------------------------------------------------- */
 
 static void
-add_number(struct cli_table *t, const json_t *row, const char *key)
-{
-	char buf[32];
-
-	snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
-	    json_integer_value(json_object_get(row, key)));
-	cli_table_add(t, buf);
-}
-
-static void
 print_rows(const json_t *rows)
 {
 	static const char *const heads[] = { "id", "state", "due", "tries",
@@ -48,7 +38,7 @@ print_rows(const json_t *rows)
 		cli_table_add(t, cli_text(row, "id"));
 		cli_table_add(t, cli_text(row, "state"));
 		cli_table_add(t, cli_text(row, "due"));
-		add_number(t, row, "attempts");
+		cli_table_add_number(t, row, "attempts");
 		cli_table_add(t, cli_text(row, "path"));
 		cli_table_add(t, cli_text(row, "group"));
 		cli_table_add(

@@ -26,16 +26,6 @@ static const struct cli_option options[] = {
  * --------------------------------------------------------------------- */
 
 static void
-add_number(struct cli_table *t, const json_t *row, const char *key)
-{
-	char buf[32];
-
-	snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
-	    json_integer_value(json_object_get(row, key)));
-	cli_table_add(t, buf);
-}
-
-static void
 print_history(const json_t *rows)
 {
 	static const char *const heads[] = { "", "number", "time", "version",
@@ -52,11 +42,11 @@ print_history(const json_t *rows)
 	for (i = 0; (row = json_array_get(rows, i)) != NULL; i++) {
 		cli_table_add(t,
 		    json_is_true(json_object_get(row, "running")) ? "*" : "");
-		add_number(t, row, "number");
+		cli_table_add_number(t, row, "number");
 		cli_table_add(t, cli_text(row, "at"));
 		cli_table_add(t, cli_text(row, "version"));
-		add_number(t, row, "files");
-		add_number(t, row, "bytes");
+		cli_table_add_number(t, row, "files");
+		cli_table_add_number(t, row, "bytes");
 		cli_table_add(t, cli_text(row, "who"));
 	}
 	cli_table_print(&t, stdout);
