@@ -45,7 +45,6 @@ struct cli_set {
 /* From the daemon's answer to /v1/rules/..., taken over; -1: told that it cannot be understood. */
 int cli_set_init(struct cli_set *, json_t *reply);
 void cli_set_clear(struct cli_set *);
-const struct rules_file *cli_set_find(const struct cli_set *, const char *name);
 
 /* -- files ---------------------------------------------------------------------------------------- */
 

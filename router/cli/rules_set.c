@@ -4,7 +4,6 @@
 #include "router/cli/rules_int.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "mta/base/alloc.h"
 
@@ -47,13 +46,4 @@ cli_set_clear(struct cli_set *set)
 	json_decref(set->reply);
 	free(set->file);
 	*set = (struct cli_set){ .n = 0 };
-}
-
-const struct rules_file *
-cli_set_find(const struct cli_set *set, const char *name)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (strcmp(set->file[i].name, name) == 0)
-			return &set->file[i];
-	return NULL;
 }
