@@ -7,7 +7,7 @@
 # On a bare Debian 12 the first make installs what is missing (tests/deps).
 
 PKGS     = libevent libevent_openssl libevent_pthreads openssl opendkim libunbound sqlite3 \
-           libpcre2-8 libconfuse jansson libcrypt libcurl
+           libpcre2-8 libconfuse jansson libcrypt libcurl libseccomp
 PREFIX  ?= /usr/local
 CFLAGS  ?= -O2 -g
 comma   := ,
@@ -36,7 +36,7 @@ SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 override CFLAGS   += -std=c17 $(WARN) $(HARD) $(SANITIZE)
 override CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP $(PKG_CFLAGS)
 override LDFLAGS  += -pie -pthread $(SANITIZE)
-override LDLIBS   += $(PKG_LIBS) -lm
+override LDLIBS   += $(PKG_LIBS) -lspf2 -lm # which has no pkg-config file
 
 MAIN    := router/main.c
 LIBSRC  := $(filter-out $(MAIN),$(wildcard mta/*.c mta/*/*.c rules/*.c router/*.c router/*/*.c))

@@ -22,6 +22,11 @@ struct dkim_signer *dkim_signer_new(const char *domain, const char *selector,
     const char *key_file, struct err *e);
 void dkim_signer_free(struct dkim_signer **);
 const char *dkim_signer_domain(const struct dkim_signer *);
+const char *dkim_signer_selector(const struct dkim_signer *);
+/* The TXT record that publishes its key: "v=DKIM1; k=rsa; p=...". The caller frees. */
+char *dkim_signer_record(const struct dkim_signer *);
+/* "rsa" or "ed25519", and the size of the key. */
+const char *dkim_signer_algorithm(const struct dkim_signer *, unsigned *bits);
 
 /*
  * Appends "DKIM-Signature: ...\r\n" for the message to *out. relaxed/relaxed; From is over-signed;

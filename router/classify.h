@@ -12,6 +12,7 @@
 
 #include "mta/outcome.h"
 #include "router/config.h"
+#include "rules/rules.h"
 
 enum verdict_action {
 	VERDICT_SENT,     /* the next hop took it */
@@ -24,13 +25,24 @@ enum verdict_action {
 struct verdict {
 	enum verdict_action action;
 	const char *reason;   /* "userunknown", "filtered", "networkerror" ...; "delivered" */
+	const char *at_expiry;/* the reason when it was the answer until the end; NULL: "expired" */
 	int64_t pause;        /* ms the lane rests; 0: as back-off says. HOLD: the path rests for the
 				 configured time of a probe */
-	bool slow;            /* lower the lane's rate: the peer says too fast */
+	bool pause_source;    /* that rest is of all lanes of the source to the group */
+	bool slow;            /* halve the lane's rate and connections: the peer says too fast */
+	bool split;           /* again at once, with fewer recipients in a session */
+	bool resend;          /* the same; what the session had delivered is lost as well */
+	bool requote;         /* again at once, its local part in the other form */
 	bool reconnect;       /* the session is worn out, nothing is wrong: go on at once with a new one */
 };
 
-void classify(enum path_kind, const char *group, const struct outcome *, struct verdict *);
+/* The rules say what replies of a group mean (ruleset_reply); NULL: only what anybody says. */
+void classify(const struct ruleset *, enum path_kind, const char *group, const struct outcome *,
+    struct verdict *);
+
+/* Why a recipient has expired whose last answer, as recipient.last keeps it, was this: "expired", or
+ * what the group's reply means when it never changes. */
+const char *classify_expired(const struct ruleset *, const char *group, const char *last);
 
 /* An enhanced status for a DSN and the log: the peer's, else one that fits the reason. */
 const char *classify_status(const struct outcome *, const struct verdict *);

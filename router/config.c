@@ -13,6 +13,7 @@
 
 #include "mta/base/alloc.h"
 #include "mta/dkim.h"
+#include "mta/return_path.h"
 #include "router/config_int.h"
 #include "rules/rules.h"
 
@@ -66,6 +67,9 @@ config_new(const char *file)
 	cfg->probe = 60000;
 	cfg->idle_session = 5000;
 	cfg->stop_timeout = 30000;
+	cfg->return_path.expires = 14 * DAY_MS;
+	cfg->preflight_interval = 600000;
+	cfg->preflight_port_check = true;
 	return cfg;
 }
 
@@ -167,6 +171,7 @@ free_sources(struct config *cfg)
 	for (size_t i = 0; i < cfg->nsources; i++) {
 		free(cfg->sources[i].name);
 		free(cfg->sources[i].hostname);
+		free(cfg->sources[i].public_address);
 	}
 	free(cfg->pools);
 	free(cfg->sources);
@@ -191,6 +196,7 @@ free_paths(struct config *cfg)
 		free(path->host);
 		free(path->connect_address);
 		free(path->ca_file);
+		free(path->sts_ca_file);
 		free(path->user);
 		free(path->configuration_set);
 		secret_free(&path->password);
@@ -214,6 +220,14 @@ free_dkim(struct config *cfg)
 	free(cfg->dkim);
 }
 
+static void
+free_return_path(struct config_return_path *back)
+{
+	free(back->domain);
+	free(back->key_file);
+	return_path_key_free(&back->key);
+}
+
 void
 config_unref(struct config **p)
 {
@@ -228,6 +242,7 @@ config_unref(struct config **p)
 	free_sources(cfg);
 	free_paths(cfg);
 	free_dkim(cfg);
+	free_return_path(&cfg->return_path);
 	for (size_t i = 0; i < cfg->ndns_servers; i++)
 		free(cfg->dns_servers[i]);
 	free(cfg->dns_servers);
@@ -274,15 +289,30 @@ config_source_find(const struct config *cfg, const char *name)
 	return NULL;
 }
 
-const struct dkim_signer *
-config_dkim_find(const struct config *cfg, const char *domain)
+/* The active ones of exactly that domain. */
+static size_t
+signers_of(const struct config *cfg, const char *domain,
+    const struct dkim_signer *out[static CONFIG_SIGNERS_MAX])
 {
-	while (domain != NULL && *domain != '\0') {
-		for (size_t i = 0; i < cfg->ndkim; i++)
-			if (strcmp(cfg->dkim[i].domain, domain) == 0)
-				return cfg->dkim[i].signer;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->ndkim && n < CONFIG_SIGNERS_MAX; i++)
+		if (cfg->dkim[i].active &&
+		    strcmp(cfg->dkim[i].domain, domain) == 0)
+			out[n++] = cfg->dkim[i].signer;
+	return n;
+}
+
+size_t
+config_dkim_find(const struct config *cfg, const char *domain,
+    const struct dkim_signer *out[static CONFIG_SIGNERS_MAX])
+{
+	size_t n = 0;
+
+	while (n == 0 && domain != NULL && *domain != '\0') {
+		n = signers_of(cfg, domain, out);
 		domain = strchr(domain, '.');
 		domain += domain != NULL;
 	}
-	return NULL;
+	return n;
 }

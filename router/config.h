@@ -22,6 +22,7 @@
 struct rules_file;
 struct ruleset;
 struct dkim_signer;
+struct return_path_key;
 
 /* A value that no log prints: use .value only where it is needed. */
 struct secret {
@@ -49,12 +50,27 @@ struct config_source {           /* an address the mta path sends from */
 	char *hostname;              /* EHLO name = PTR name */
 	struct sockaddr_storage bind;
 	socklen_t bind_len;          /* 0: any address */
+	char *public_address;        /* as the world sees it, in canonical text: an Elastic IP; NULL:
+					as `bind` */
+	unsigned weight;             /* its share of what its pools send; at least 1 */
+};
+
+enum pool_balance {
+	POOL_STABLE,     /* one source per (sender's domain, group), by weight */
+	POOL_ROUND_ROBIN /* each message the next source, by weight */
 };
 
 struct config_pool {
 	char *name;
 	struct config_source **sources;
 	size_t nsources;             /* at least 1 */
+	enum pool_balance balance;
+};
+
+enum config_gate {
+	GATE_ENFORCE, /* what fails a check is not sent: it falls back, or is held */
+	GATE_WARN,    /* checked and told */
+	GATE_OFF
 };
 
 enum path_kind {
@@ -80,6 +96,11 @@ struct config_path {
 	bool ipv4, ipv6;
 	bool tls;                    /* opportunistic STARTTLS */
 	bool sign;                   /* DKIM */
+	bool dane, mta_sts;          /* policies of the recipient's domain are looked for and kept */
+	char *sts_ca_file;           /* who may vouch for policies and hosts under MTA-STS; NULL: the
+					system's */
+	uint16_t sts_port;           /* 443; another for sandboxes */
+	enum config_gate preflight;  /* of sources and sending domains; off with a relay_host */
 
 	/* ses, SMTP transport */
 	char *host;                  /* email-smtp.<region>.amazonaws.com */
@@ -96,7 +117,16 @@ struct config_path {
 
 struct config_dkim {
 	char *domain, *selector, *key_file;
+	bool active;                 /* signs; else its record is published and checked, no more */
 	struct dkim_signer *signer;
+};
+
+/* Signed return paths: bounces of the mta path come back to us (mta/return_path.h). */
+struct config_return_path {
+	char *domain;                /* NULL: none, mail goes out with the application's own */
+	char *key_file;              /* its first line is the secret */
+	struct return_path_key *key; /* read from it */
+	int64_t expires;             /* ms that a bounce may take to come back */
 };
 
 struct config {
@@ -120,6 +150,11 @@ struct config {
 	size_t npaths;
 	struct config_dkim *dkim;
 	size_t ndkim;
+
+	struct config_return_path return_path;
+	int64_t preflight_interval;  /* ms between two checks of what is in order; what fails is looked
+					at more often */
+	bool preflight_port_check;   /* connect to the carriers' port 25 */
 
 	char **dns_servers;          /* none: resolv.conf */
 	size_t ndns_servers;
@@ -173,7 +208,11 @@ void config_unref(struct config **);
 const struct config_path *config_path_find(const struct config *, const char *name);
 const struct config_pool *config_pool_find(const struct config *, const char *name);
 const struct config_source *config_source_find(const struct config *, const char *name);
-/* The signer for a header-From domain: that domain's, else of the nearest parent; NULL. */
-const struct dkim_signer *config_dkim_find(const struct config *, const char *domain);
+#define CONFIG_SIGNERS_MAX 4 /* active ones of one domain */
+
+/* The active signers for a header-From domain: that domain's, else those of its nearest parent that
+ * has any. Returns how many. */
+size_t config_dkim_find(const struct config *, const char *domain,
+    const struct dkim_signer *out[static CONFIG_SIGNERS_MAX]);
 
 #endif

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "mta/base/alloc.h"
-#include "mta/dkim.h"
 #include "mta/tls.h"
 #include "rules/report.h"
 
@@ -218,30 +217,8 @@ build_listener(struct raw_config *raw, const struct raw_section *s,
 	listener_address(raw, s, l);
 }
 
-/* -- DKIM, DNS
- * ----------------------------------------------------------------------- */
-
-static void
-build_dkim(struct raw_config *raw, const struct raw_section *s,
-    struct config *cfg, struct config_dkim *dkim, enum config_part part)
-{
-	struct err e = ERR_INIT;
-
-	(void)cfg;
-	dkim->domain = xstrdup(s->title);
-	for (char *p = dkim->domain; *p != '\0'; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p += 'a' - 'A';
-	config_store(raw, s, dkim);
-	if (raw_find(s, "selector") == NULL || raw_find(s, "key") == NULL)
-		config_problem(raw, s->at, "dkim '%s' has no %s", s->title,
-		    raw_find(s, "selector") ? "key" : "selector");
-	else if (part == CONFIG_ALL && dkim->selector != NULL &&
-		 (dkim->signer = dkim_signer_new(dkim->domain, dkim->selector,
-		      dkim->key_file, &e)) == NULL)
-		config_problem(raw, raw_find(s, "key")->at, "dkim '%s': %s",
-		    s->title, e.text);
-}
+/* -- DNS
+ * ------------------------------------------------------------------------------ */
 
 static void
 build_dns(struct raw_config *raw, const struct raw_section *s,
@@ -312,16 +289,17 @@ check_titles(struct raw_config *raw)
 {
 	for (size_t i = 1; i < raw->nsections; i++) {
 		const struct raw_section *s = &raw->sections[i];
-		bool host = strcmp(s->kind->name, "dkim") == 0;
+		bool dkim = strcmp(s->kind->name, "dkim") == 0;
 
-		if (s->kind->titled && !(host ? config_value_host(s->title)
+		if (s->kind->titled && !(dkim ? config_value_host(s->title)
 					      : config_value_name(s->title)))
 			config_problem(raw, s->at,
-			    host ? "not a domain: '%s'"
+			    dkim ? "not a domain: '%s'"
 				 : "not a name of letters, digits, '-', '_' "
 				   "and '.': '%s'",
 			    s->title);
-		for (size_t j = 1; j < i; j++) {
+		/* A domain may have several keys: config_identity.c. */
+		for (size_t j = 1; j < i && !dkim; j++) {
 			const struct raw_section *t = &raw->sections[j];
 
 			if (s->kind != t->kind ||
@@ -384,11 +362,7 @@ config_build(struct raw_config *raw, struct config *cfg, enum config_part part)
 	build_root(raw, cfg);
 	build_listeners(raw, cfg, part);
 	config_build_ways_out(raw, cfg, part);
-	cfg->dkim = xcalloc(config_count(raw, "dkim") + 1, sizeof(*cfg->dkim));
-	for (size_t i = 0; i < raw->nsections; i++)
-		if (config_is_kind(&raw->sections[i], "dkim"))
-			build_dkim(raw, &raw->sections[i], cfg,
-			    &cfg->dkim[cfg->ndkim++], part);
+	config_build_identity(raw, cfg, part);
 	if (dns != NULL)
 		build_dns(raw, dns, cfg, part);
 }

@@ -8,6 +8,7 @@
  *	config_value.c   durations, sizes, names
  *	config_build.c   raw sections -> listeners, signers and the rest
  *	config_paths.c   raw sections -> sources, pools, paths
+ *	config_identity.c raw sections -> DKIM keys, return path, preflight
  *	config_check.c   what must agree with what: rules, users, files
  *
  * A mistake never ends the reading: it becomes a problem, and all of them are printed at the end.
@@ -151,6 +152,7 @@ bool config_value_name(const char *);                          /* what a section
 /* -- building and checking ---------------------------------------------------------------------------- */
 
 void config_build(struct raw_config *, struct config *, enum config_part);
+void config_build_identity(struct raw_config *, struct config *, enum config_part);
 void config_build_ways_out(struct raw_config *, struct config *, enum config_part);
 /* The index of the section's word among n names; `fallback` when it is not given, or not known and
  * told so. */
@@ -160,6 +162,8 @@ int config_word_index(struct raw_config *, const struct raw_section *, const cha
 	config_word_index(raw, s, key, names, sizeof(names) / sizeof((names)[0]), fallback)
 /* The file that a key of the section (NULL: none) names; NULL when it does not. The caller frees. */
 char *config_file_of(const struct raw_section *, const char *key);
+/* The first line of the private file that the entry names. */
+void config_read_secret(struct raw_config *, const struct raw_entry *, struct secret *);
 size_t config_count(const struct raw_config *, const char *kind); /* sections of that kind */
 bool config_is_kind(const struct raw_section *, const char *kind);
 void config_check(struct raw_config *, struct config *, enum config_part);

@@ -17,6 +17,26 @@
 /* -- sources and pools
  * ------------------------------------------------------------ */
 
+/* As it will be compared with what DNS says. */
+static void
+public_address(struct raw_config *raw, const struct raw_section *s,
+    struct config_source *source)
+{
+	const struct raw_entry *entry = raw_find(s, "public");
+	char text[NET_TEXT_MAX];
+	struct sockaddr_storage addr;
+	socklen_t len;
+	struct err e = ERR_INIT;
+
+	if (entry == NULL)
+		return;
+	if (net_parse_address(entry->value, 0, &addr, &len, &e) != 0)
+		config_problem(raw, entry->at, "public: %s", e.text);
+	else
+		source->public_address = xstrdup(
+		    net_address_text((struct sockaddr *)&addr, text));
+}
+
 static void
 build_source(struct raw_config *raw, const struct raw_section *s,
     struct config *cfg, struct config_source *source)
@@ -26,7 +46,9 @@ build_source(struct raw_config *raw, const struct raw_section *s,
 
 	source->name = xstrdup(s->title);
 	source->hostname = xstrdup(cfg->hostname);
+	source->weight = 1;
 	config_store(raw, s, source);
+	public_address(raw, s, source);
 	if (entry != NULL && net_parse_address(entry->value, 0, &source->bind,
 				 &source->bind_len, &e) != 0)
 		config_problem(raw, entry->at, "address: %s", e.text);
@@ -65,6 +87,9 @@ report_unknown_source(struct raw_config *raw, const struct config *cfg,
 	free(names);
 }
 
+/* By enum pool_balance. */
+static const char *const balances[] = { "stable", "round-robin" };
+
 static void
 build_pool(struct raw_config *raw, const struct raw_section *s,
     struct config *cfg, struct config_pool *pool)
@@ -73,6 +98,8 @@ build_pool(struct raw_config *raw, const struct raw_section *s,
 
 	pool->name = xstrdup(s->title);
 	config_store(raw, s, pool);
+	pool->balance = (enum pool_balance)CONFIG_WORD_INDEX(
+	    raw, s, "balance", balances, POOL_STABLE);
 	for (size_t i = 0; (entry = raw_find_nth(s, "sources", i)); i++) {
 		struct config_source *source = find_source(cfg, entry->value);
 
@@ -96,6 +123,7 @@ default_pool(struct config *cfg)
 		    cfg->sources, &cfg->nsources, sizeof(*cfg->sources));
 		cfg->sources[0].name = xstrdup("default");
 		cfg->sources[0].hostname = xstrdup(cfg->hostname);
+		cfg->sources[0].weight = 1;
 	}
 	if (cfg->npools > 0)
 		return;
@@ -111,6 +139,8 @@ default_pool(struct config *cfg)
 /* By enum path_kind; the kinds behind these are built in and no type. */
 static const char *const path_types[] = { "mta", "ses", "discard" };
 static const char *const mta_tls[] = { "opportunistic", "none" };
+/* By enum config_gate. */
+static const char *const gates[] = { "enforce", "warn", "off" };
 static const char *const ses_tls[] = { "starttls", "implicit" };
 
 /* Which kinds of path a key is for; those not listed are for all. */
@@ -128,6 +158,11 @@ static const struct {
 	{ "ipv6", FOR(PATH_MTA) | FOR(PATH_SES) },
 	{ "tls", FOR(PATH_MTA) | FOR(PATH_SES) },
 	{ "sign", FOR(PATH_MTA) },
+	{ "dane", FOR(PATH_MTA) },
+	{ "mta-sts", FOR(PATH_MTA) },
+	{ "sts-port", FOR(PATH_MTA) },
+	{ "sts-ca-file", FOR(PATH_MTA) },
+	{ "preflight", FOR(PATH_MTA) },
 	{ "host", FOR(PATH_SES) },
 	{ "connect-address", FOR(PATH_SES) },
 	{ "ca-file", FOR(PATH_SES) },
@@ -147,7 +182,9 @@ path_defaults(struct config_path *path, enum path_kind kind)
 	path->max_connections = 1000;
 	path->port = kind == PATH_SES ? 587 : 25;
 	path->ipv4 = true;
-	path->tls = path->sign = kind == PATH_MTA;
+	path->tls = path->sign = path->dane = path->mta_sts = kind == PATH_MTA;
+	path->sts_port = 443;
+	path->preflight = kind == PATH_MTA ? GATE_ENFORCE : GATE_OFF;
 	path->rate = 14;
 	path->connections = 10;
 	path->messages_per_connection = 100;
@@ -190,10 +227,11 @@ path_pool(struct raw_config *raw, const struct raw_section *s,
 		    s->title);
 }
 
-static void
-read_secret(struct raw_config *raw, const struct raw_entry *entry,
+void
+config_read_secret(struct raw_config *raw, const struct raw_entry *entry,
     struct secret *secret)
 {
+	const char *key = entry->key->name;
 	char *file = config_path_relative(entry->at.file, entry->value);
 	struct err e = ERR_INIT;
 	char buf[SECRET_MAX] = "";
@@ -201,7 +239,7 @@ read_secret(struct raw_config *raw, const struct raw_entry *entry,
 	FILE *fp = private_file_open(file, &st, &e);
 
 	if (fp == NULL) {
-		config_problem(raw, entry->at, "password-file: %s", e.text);
+		config_problem(raw, entry->at, "%s: %s", key, e.text);
 	} else {
 		/* Unbuffered, so that no copy of it is left in the heap. */
 		setvbuf(fp, NULL, _IONBF, 0);
@@ -209,7 +247,7 @@ read_secret(struct raw_config *raw, const struct raw_entry *entry,
 			buf[strcspn(buf, "\r\n")] = '\0';
 		if (*buf == '\0')
 			config_problem(raw, entry->at,
-			    "password-file: first line of '%s' is empty", file);
+			    "%s: first line of '%s' is empty", key, file);
 		secret->value = xstrdup(buf);
 		explicit_bzero(buf, sizeof(buf));
 		fclose(fp);
@@ -234,7 +272,7 @@ path_secret(struct raw_config *raw, const struct raw_section *s,
 	else if (text != NULL)
 		path->password.value = xstrdup(text->value);
 	else if (part == CONFIG_ALL)
-		read_secret(raw, file, &path->password);
+		config_read_secret(raw, file, &path->password);
 }
 
 /* The client's side of TLS; an unusable ca_file is the only mistake there. */
@@ -293,6 +331,10 @@ path_mta(struct raw_config *raw, const struct raw_section *s,
 	socklen_t len;
 
 	path->tls = CONFIG_WORD_INDEX(raw, s, "tls", mta_tls, 0) == 0;
+	/* Whoever takes everything from us is responsible for what a relay
+	 * shows to the world. */
+	path->preflight = (enum config_gate)CONFIG_WORD_INDEX(
+	    raw, s, "preflight", gates, relay ? GATE_OFF : GATE_ENFORCE);
 	path_pool(raw, s, cfg, path);
 	if (path->tls && part == CONFIG_ALL)
 		path_tls(raw, s, path);

@@ -81,10 +81,13 @@ static const struct config_key tls_keys[] = {
 static const struct config_key source_keys[] = {
 	{ "hostname", CONFIG_HOST, offsetof(struct config_source, hostname), 0, 0, false },
 	WORD("address"),
+	WORD("public"),
+	{ "weight", CONFIG_UINT, offsetof(struct config_source, weight), 1, 1000, false },
 };
 
 static const struct config_key pool_keys[] = {
 	WORDS("sources"),
+	WORD("balance"),
 };
 
 static const struct config_key path_keys[] = {
@@ -98,6 +101,11 @@ static const struct config_key path_keys[] = {
 	{ "ipv6", CONFIG_FLAG, PATH(ipv6), 0, 0, false },
 	WORD("tls"),
 	{ "sign", CONFIG_FLAG, PATH(sign), 0, 0, false },
+	{ "dane", CONFIG_FLAG, PATH(dane), 0, 0, false },
+	{ "mta-sts", CONFIG_FLAG, PATH(mta_sts), 0, 0, false },
+	{ "sts-port", CONFIG_PORT, PATH(sts_port), 1, 65535, false },
+	{ "sts-ca-file", CONFIG_FILE, PATH(sts_ca_file), 0, 0, false },
+	WORD("preflight"),
 	{ "host", CONFIG_HOST, PATH(host), 0, 0, false },
 	{ "connect-address", CONFIG_TEXT, PATH(connect_address), 0, 0, false },
 	{ "ca-file", CONFIG_FILE, PATH(ca_file), 0, 0, false },
@@ -113,6 +121,18 @@ static const struct config_key path_keys[] = {
 static const struct config_key dkim_keys[] = {
 	{ "selector", CONFIG_HOST, offsetof(struct config_dkim, selector), 0, 0, false },
 	{ "key", CONFIG_FILE, offsetof(struct config_dkim, key_file), 0, 0, false },
+	WORD("state"),
+};
+
+static const struct config_key return_path_keys[] = {
+	{ "domain", CONFIG_HOST, ROOT(return_path.domain), 0, 0, false },
+	{ "key", CONFIG_FILE, ROOT(return_path.key_file), 0, 0, false },
+	{ "expires", CONFIG_MS, ROOT(return_path.expires), DAY, 365 * DAY, false },
+};
+
+static const struct config_key preflight_keys[] = {
+	{ "interval", CONFIG_MS, ROOT(preflight_interval), 1000, 30 * DAY, false },
+	{ "port-check", CONFIG_FLAG, ROOT(preflight_port_check), 0, 0, false },
 };
 
 static const struct config_key dns_keys[] = {
@@ -142,6 +162,8 @@ const struct config_kind config_kinds[] = {
 	KIND("pool", true, pool_keys),
 	KIND("path", true, path_keys),
 	KIND("dkim", true, dkim_keys),
+	KIND("return-path", false, return_path_keys),
+	KIND("preflight", false, preflight_keys),
 	KIND("limits", false, limits_keys),
 	KIND("tls", false, tls_keys),
 	KIND("dns", false, dns_keys),

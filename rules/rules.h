@@ -208,10 +208,23 @@ enum rules_shape_key {
 	SHAPE_LOCAL_PART,
 	SHAPE_UNKNOWN_USERS,
 	SHAPE_WARM_UP,
+	SHAPE_MAX_SIZE,
+	SHAPE_MAX_HEADER,
+	SHAPE_MAX_LINE,
+	SHAPE_UNFIT,
+	SHAPE_REQUIRE_TLS,
 	SHAPE_KEYS
 };
 
 #define RULES_RETRY_MAX 32
+
+/* What is done with a message that its recipient's carrier would refuse by its form: the next three
+ * limits, and what mta/smtp/lint.h knows of headers. */
+enum rules_unfit {
+	RULES_UNFIT_SEND,   /* nothing: it is not looked at */
+	RULES_UNFIT_REFUSE, /* not taken in; the client hears why */
+	RULES_UNFIT_HOLD,   /* kept, and sent when an operator or the rules say otherwise */
+};
 
 struct rules_origin {
 	const char *file; /* NULL: no line says so, the value is built in */
@@ -231,7 +244,12 @@ struct rules_shape {
 	bool raw;                        /* irregular local parts go out as they are, not quoted */
 	unsigned unknown_users;          /* 1/100 % of recipients before the lane stops; 0: no limit.
 					    Recorded only: acted on by a later version */
-	const char *warm_up;             /* name of a plan; NULL: none. Recorded only, as above */
+	const char *warm_up;             /* name of a plan, see ruleset_warm_up; NULL: none */
+	uint64_t max_size;               /* bytes of a message; 0: no limit */
+	unsigned max_header;             /* bytes of its header; 0: no limit */
+	unsigned max_line;               /* bytes of a line without its end; 0: no limit */
+	enum rules_unfit unfit;
+	bool require_tls;                /* by a verified TLS connection, or not at all */
 	struct rules_origin origin[SHAPE_KEYS];
 };
 
@@ -242,6 +260,75 @@ struct rules_shape {
  */
 void ruleset_shape(const struct ruleset *, const char *carrier, const char *group, const char *domain,
     const char *path, struct rules_shape *out);
+
+/* ---- replies: what a receiving system means by what it says ---- */
+
+/* Where in the dialogue, as a set of bits. */
+enum rules_stage {
+	RULES_STAGE_CONNECT = 1 << 0, /* TCP, and the greeting */
+	RULES_STAGE_EHLO = 1 << 1,
+	RULES_STAGE_TLS = 1 << 2,
+	RULES_STAGE_AUTH = 1 << 3,
+	RULES_STAGE_MAIL = 1 << 4,
+	RULES_STAGE_RCPT = 1 << 5,
+	RULES_STAGE_DATA = 1 << 6,    /* the command, before its 354 */
+	RULES_STAGE_BODY = 1 << 7,    /* while the message is on its way */
+	RULES_STAGE_DOT = 1 << 8,     /* the answer to the final dot */
+	RULES_STAGE_ANY = (1 << 9) - 1,
+};
+
+enum rules_reply_action {
+	RULES_REPLY_RETRY,    /* again later, as the shape's retry says */
+	RULES_REPLY_BOUNCE,   /* never */
+	RULES_REPLY_FILTERED, /* never, but the address is good */
+	RULES_REPLY_SPLIT,    /* at once, with fewer recipients in a session */
+	RULES_REPLY_RESEND,   /* the same, and what this session had delivered is lost as well */
+	RULES_REPLY_REQUOTE,  /* once more at once, the local part in its other form: quoted or raw */
+};
+
+/* One `reply` line. */
+struct rules_reply {
+	enum rules_reply_action action;
+	const char *reason;    /* in Sisimai's vocabulary: "userunknown", "blocked", ... */
+	const char *at_expiry; /* the reason when it was the answer until the end; NULL: "expired" */
+	unsigned pause;        /* seconds of rest; 0: as back-off says */
+	bool pause_source;     /* the rest is the source's, in all its lanes to this group; else the lane's */
+	bool slow;             /* halve the lane's rate and connections */
+	const char *file;
+	unsigned line;
+};
+
+struct rules_reply_query {
+	const char *group;     /* the receiving system; NULL or "": of no carrier */
+	enum rules_stage stage;/* one bit */
+	unsigned code;         /* 0: the peer said nothing */
+	bool reset;            /* the peer reset the connection */
+	const char *text;      /* of the reply, without code and enhanced status, lines joined by a blank */
+};
+
+/*
+ * The line that knows this reply: the last one in reading order that matches, those of the group
+ * before those of `any`. NULL: none does. A pattern that reaches a limit does not match. Any thread.
+ */
+const struct rules_reply *ruleset_reply(const struct ruleset *, const struct rules_reply_query *);
+
+/* ---- warm-up plans ---- */
+
+/* How many recipients a new source may send to a receiving system in a day, each day it is used. */
+struct rules_warm_up {
+	const char *name;
+	unsigned first;        /* on day 1; at least 1 */
+	unsigned grow;         /* per day, in 1/100: 150 is half as many again; at least 101 */
+	unsigned cap;          /* the plan ends with the day on which this many are allowed */
+	bool wait;             /* what is over waits for the next day; else it takes a warm source */
+	const char *file;
+	unsigned line;
+};
+
+/* NULL: no such plan. The later definition of a name holds. */
+const struct rules_warm_up *ruleset_warm_up(const struct ruleset *, const char *name);
+/* Recipients allowed on that day, counted from 1; 0: the plan is over, there is no limit. */
+unsigned rules_warm_up_allowance(const struct rules_warm_up *, unsigned day);
 
 /* ---- canonical form ---- */
 

@@ -70,6 +70,7 @@ enum store_kind {
 	STORE_LEASE,
 	STORE_QUEUE_EDIT,
 	STORE_RULESET,
+	STORE_KEEP,
 };
 
 /* First member of every request. */
@@ -260,6 +261,31 @@ struct store_ruleset {
 };
 void store_ruleset(struct store *, struct store_ruleset *);
 
+/* -- kept ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Small things that must outlive a restart: what an operator has paused, how far a warm-up is, a
+ * policy that was fetched. Each kind is one owner's, who says what key and value mean.
+ */
+struct kept {
+	const char *kind, *key;
+	const char *value;            /* NULL: forget it */
+	int64_t expires;              /* wall ms; forgotten some time after; 0: never */
+};
+
+/* All of them or none. Borrows everything. */
+struct store_keep {
+	struct store_request req;
+	size_t n;
+	const struct kept *kept;
+};
+void store_keep(struct store *, struct store_keep *);
+
+/* All of a kind that have not expired, in the order of keys. Only between store_open and the first
+ * request; blocks. */
+void store_each_kept(struct store *, const char *kind,
+    void (*each)(void *arg, const struct kept *), void *arg);
+
 /*
  * Reading for people. `run` is called in the store's reading thread with a read-only view as of one
  * moment; it may call the store_read_* functions. Then `done` runs in the thread of reply_to.
@@ -284,6 +310,11 @@ struct queue_row {
 size_t store_read_queue(struct store_reader *, const struct queue_filter *,
     void (*each)(void *arg, const struct queue_row *), void *arg);
 uint64_t store_read_queue_size(struct store_reader *);
+
+/* What is kept under a key of that kind, NULL: under all of them; not what has expired. Returns how
+ * many. */
+size_t store_read_kept(struct store_reader *, const char *kind, const char *key,
+    void (*each)(void *arg, const struct kept *), void *arg);
 
 struct event_row {
 	int64_t seq, at, message;

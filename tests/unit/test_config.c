@@ -463,6 +463,7 @@ static void
 signers_by_nearest_domain(void **state)
 {
 	struct config *cfg;
+	const struct dkim_signer *found[CONFIG_SIGNERS_MAX];
 	EVP_PKEY *key = EVP_RSA_gen(2048);
 	FILE *fp;
 
@@ -472,18 +473,28 @@ signers_by_nearest_domain(void **state)
 	PEM_write_PrivateKey(fp, key, NULL, NULL, 0, NULL, NULL);
 	fclose(fp);
 	EVP_PKEY_free(key);
+	key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	put("ed.pem", 0600, "");
+	fp = fopen("ed.pem", "w");
+	PEM_write_PrivateKey(fp, key, NULL, NULL, 0, NULL, NULL);
+	fclose(fp);
+	EVP_PKEY_free(key);
 	cfg = load_good(ROOT RELAY
 	    "dkim Example.jp { selector = s1 key = dkim.pem }\n"
-	    "dkim a.example.jp { selector = s2 key = dkim.pem }\n",
+	    "dkim a.example.jp { selector = s2 key = dkim.pem }\n"
+	    "dkim a.example.jp { selector = e2 key = ed.pem }\n"
+	    "dkim a.example.jp { selector = s3 key = dkim.pem\n"
+	    " state = standby }\n",
 	    CONFIG_ALL);
-	assert_ptr_equal(
-	    config_dkim_find(cfg, "b.example.jp"), cfg->dkim[0].signer);
-	assert_ptr_equal(
-	    config_dkim_find(cfg, "x.a.example.jp"), cfg->dkim[1].signer);
+	assert_int_equal(config_dkim_find(cfg, "b.example.jp", found), 1);
+	assert_ptr_equal(found[0], cfg->dkim[0].signer);
+	assert_int_equal(config_dkim_find(cfg, "x.a.example.jp", found), 2);
+	assert_ptr_equal(found[0], cfg->dkim[1].signer);
+	assert_ptr_equal(found[1], cfg->dkim[2].signer);
 	assert_non_null(cfg->dkim[0].signer);
-	assert_null(config_dkim_find(cfg, "notexample.jp"));
-	assert_null(config_dkim_find(cfg, "jp"));
-	assert_null(config_dkim_find(cfg, ""));
+	assert_int_equal(config_dkim_find(cfg, "notexample.jp", found), 0);
+	assert_int_equal(config_dkim_find(cfg, "jp", found), 0);
+	assert_int_equal(config_dkim_find(cfg, "", found), 0);
 	config_unref(&cfg);
 }
 
