@@ -1,8 +1,9 @@
 /*
  * classify.c - from an outcome to what it means and what follows.
  *
- * Tables, first match wins: what a carrier is known to say, then what anybody says, then the
- * enhanced status, then the code alone. SES has a table of its own in router/ses/replies.c.
+ * First match wins: what the rules know of a receiving system (`reply` lines, such as those of
+ * conf/carriers.rules), then what anybody says, then the enhanced status, then the code alone. SES
+ * has a table of its own in router/ses/replies.c.
  */
 #include "router/classify.h"
 
@@ -10,58 +11,32 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define AT(stage)  (1u << (stage))
 #define ANYWHERE   (~0u)
-#define ENVELOPE   (AT(STAGE_MAIL) | AT(STAGE_RCPT))
-#define CONTENT    (AT(STAGE_DATA) | AT(STAGE_BODY) | AT(STAGE_DOT))
-#define OPENING    (AT(STAGE_CONNECT) | AT(STAGE_EHLO))
 #define MINUTES(n) ((int64_t)(n) * 60 * 1000)
 
 struct row {
-	const char *group; /* NULL: any */
 	unsigned stages;
-	int code;          /* 0: any; 4 and 5: any of that class */
+	int code;          /* 4 and 5: any of that class */
 	const char *text;  /* found anywhere in the reply without regard to case; NULL: any */
 	struct verdict verdict;
 };
 
-/* Sources: facts/carrier_replies.tsv. */
 /* clang-format off */
-static const struct row carriers[] = {
-	{ "docomo", AT(STAGE_RCPT),  550, "unknown user",        { VERDICT_BOUNCE,   "userunknown", 0, false, false } },
-	{ "docomo", CONTENT,         550, "unknown user",        { VERDICT_FILTERED, "filtered",    0, false, false } },
-	{ "docomo", ANYWHERE,        552, "too much mail data",  { VERDICT_RETRY,    "mailboxfull", 0, false, false } },
-	{ "docomo", ANYWHERE,        552, "too many recipients", { VERDICT_RETRY,    "toomanyconn", 0, false, true } },
-	{ "docomo", ANYWHERE,        554, "transaction failed",  { VERDICT_RETRY,    "toomanyconn", 0, false, true } },
-	{ "docomo", CONTENT,         500, "line too long",       { VERDICT_BOUNCE,   "syntaxerror", 0, false, false } },
-	{ "docomo", CONTENT,         504, NULL,                  { VERDICT_BOUNCE,   "syntaxerror", 0, false, false } },
-	{ "docomo", CONTENT,         503, NULL,                  { VERDICT_RETRY,    "systemerror", 0, false, false } },
-	{ "docomo", OPENING,         421, NULL,                  { VERDICT_RETRY,    "blocked",     MINUTES(5), true, false } },
-	{ "kddi",   AT(STAGE_RCPT),  550, "user unknown",        { VERDICT_BOUNCE,   "userunknown", 0, false, false } },
-	{ "kddi",   CONTENT,         550, "user unknown",        { VERDICT_FILTERED, "filtered",    0, false, false } },
-	{ "kddi",   CONTENT,         554, "no valid recipients", { VERDICT_RETRY,    "systemerror", 0, false, false } },
-	{ "kddi",   AT(STAGE_RCPT),  554, "relay access denied", { VERDICT_BOUNCE,   "hostunknown", 0, false, false } },
-	{ "softbank", AT(STAGE_RCPT),550, "invalid recipient",   { VERDICT_BOUNCE,   "userunknown", 0, false, false } },
-	{ "softbank", ENVELOPE,      553, "does not exist",      { VERDICT_BOUNCE,   "rejected",    0, false, false } },
-	{ "softbank", AT(STAGE_RCPT),421, NULL,                  { VERDICT_RETRY,    "onhold",      0, false, false } },
-	{ "yahoo",  ANYWHERE,        421, "[tss04]",             { VERDICT_RETRY,    "blocked",     MINUTES(60), true, false } },
-	{ "yahoo",  ANYWHERE,        421, "[ipts04]",            { VERDICT_RETRY,    "blocked",     MINUTES(60), true, false } },
-	{ "yahoo",  ANYWHERE,        553, "vs98-ip0 deferred",   { VERDICT_RETRY,    "blocked",     MINUTES(60), true, false } },
-};
-
 static const struct row anybody[] = {
-	{ NULL, AT(STAGE_RCPT), 5, "user unknown",            { VERDICT_BOUNCE, "userunknown", 0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 5, "unknown user",            { VERDICT_BOUNCE, "userunknown", 0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 5, "no such user",            { VERDICT_BOUNCE, "userunknown", 0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 5, "mailbox unavailable",     { VERDICT_BOUNCE, "userunknown", 0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 5, "relay access denied",     { VERDICT_BOUNCE, "norelaying",  0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 5, "relaying denied",         { VERDICT_BOUNCE, "norelaying",  0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 5, "greylist",                { VERDICT_RETRY,  "onhold",      0, false, false } },
-	{ NULL, AT(STAGE_RCPT), 452, NULL,                    { VERDICT_RETRY,  "toomanyconn", 0, false, false } },
-	{ NULL, ANYWHERE,       421, "too many",              { VERDICT_RETRY,  "toomanyconn", 0, true,  false } },
+	{ AT(STAGE_RCPT), 5, "user unknown",        { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
+	{ AT(STAGE_RCPT), 5, "unknown user",        { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
+	{ AT(STAGE_RCPT), 5, "no such user",        { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
+	{ AT(STAGE_RCPT), 5, "mailbox unavailable", { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
+	{ AT(STAGE_RCPT), 5, "relay access denied", { .action = VERDICT_BOUNCE, .reason = "norelaying" } },
+	{ AT(STAGE_RCPT), 5, "relaying denied",     { .action = VERDICT_BOUNCE, .reason = "norelaying" } },
+	{ AT(STAGE_RCPT), 5, "greylist",            { .action = VERDICT_RETRY,  .reason = "onhold" } },
+	{ AT(STAGE_RCPT), 452, NULL,                { .action = VERDICT_RETRY,  .reason = "toomanyconn" } },
+	{ ANYWHERE,       421, "too many",          { .action = VERDICT_RETRY,  .reason = "toomanyconn", .slow = true } },
 };
 
 /* RFC 3463. The class digit is left to the reply code. */
@@ -91,27 +66,121 @@ static const char *const by_stage[STAGE_MAX] = {
 /* clang-format on */
 
 static bool
-row_matches(const struct row *row, const char *group, const struct outcome *o)
+row_matches(const struct row *row, const struct outcome *o)
 {
-	if (row->group != NULL && strcmp(row->group, group) != 0)
-		return false;
 	if ((row->stages & AT(o->stage)) == 0)
 		return false;
-	if (row->code != 0 && row->code != o->code &&
-	    row->code != o->code / 100)
+	if (row->code != o->code && row->code != o->code / 100)
 		return false;
 	return row->text == NULL || strcasestr(o->text, row->text) != NULL;
 }
 
 static const struct verdict *
-find(const struct row *rows, size_t n, const char *group,
-    const struct outcome *o)
+find_for_anybody(const struct outcome *o)
 {
-	for (size_t i = 0; i < n; i++)
-		if (row_matches(&rows[i], group, o))
-			return &rows[i].verdict;
+	for (size_t i = 0; i < sizeof(anybody) / sizeof(anybody[0]); i++)
+		if (row_matches(&anybody[i], o))
+			return &anybody[i].verdict;
 	return NULL;
 }
+
+/* -- what the rules know ------------------------------------------------------------------------- */
+
+/* What happened before anybody was asked is no reply. */
+static const enum rules_stage stages[STAGE_MAX] = {
+	[STAGE_CONNECT] = RULES_STAGE_CONNECT,
+	[STAGE_EHLO] = RULES_STAGE_EHLO,
+	[STAGE_TLS] = RULES_STAGE_TLS,
+	[STAGE_AUTH] = RULES_STAGE_AUTH,
+	[STAGE_MAIL] = RULES_STAGE_MAIL,
+	[STAGE_RCPT] = RULES_STAGE_RCPT,
+	[STAGE_DATA] = RULES_STAGE_DATA,
+	[STAGE_BODY] = RULES_STAGE_BODY,
+	[STAGE_DOT] = RULES_STAGE_DOT,
+};
+
+static const enum verdict_action actions[] = {
+	[RULES_REPLY_RETRY] = VERDICT_RETRY,
+	[RULES_REPLY_BOUNCE] = VERDICT_BOUNCE,
+	[RULES_REPLY_FILTERED] = VERDICT_FILTERED,
+	[RULES_REPLY_SPLIT] = VERDICT_RETRY,
+	[RULES_REPLY_RESEND] = VERDICT_RETRY,
+	[RULES_REPLY_REQUOTE] = VERDICT_RETRY,
+};
+
+static bool
+find_in_rules(const struct ruleset *rules, const char *group,
+    const struct outcome *o, struct verdict *v)
+{
+	const struct rules_reply *r;
+	struct rules_reply_query q = {
+		.group = group,
+		.stage = stages[o->stage],
+		.code = o->code > 0 ? (unsigned)o->code : 0,
+		.reset = o->reset,
+		.text = o->text,
+	};
+
+	if (rules == NULL || q.stage == 0 || (o->code == 0 && o->permanent) ||
+	    (r = ruleset_reply(rules, &q)) == NULL)
+		return false;
+	*v = (struct verdict){
+		.action = actions[r->action],
+		.reason = r->reason,
+		.at_expiry = r->at_expiry,
+		.pause = (int64_t)r->pause * 1000,
+		.pause_source = r->pause_source,
+		.slow = r->slow,
+		.split = r->action == RULES_REPLY_SPLIT ||
+		    r->action == RULES_REPLY_RESEND,
+		.resend = r->action == RULES_REPLY_RESEND,
+		.requote = r->action == RULES_REPLY_REQUOTE,
+	};
+	return true;
+}
+
+/* As recipient_set_last has it: "421 text", "550 5.1.1 text". */
+static unsigned
+code_of(const char *last)
+{
+	char *end;
+	unsigned long n = strtoul(last, &end, 10);
+
+	return end == last + 3 && n >= 200 && n < 600 ? (unsigned)n : 0;
+}
+
+static const char *
+text_of(const char *last)
+{
+	const char *p = last + 3;
+
+	p += strspn(p, " ");
+	if (*p >= '2' && *p <= '5' && p[1] == '.')
+		p += strcspn(p, " ");
+	return p + strspn(p, " ");
+}
+
+const char *
+classify_expired(
+    const struct ruleset *rules, const char *group, const char *last)
+{
+	struct rules_reply_query q = { .group = group, .code = code_of(last) };
+	const struct rules_reply *r;
+
+	if (q.code == 0)
+		return "expired";
+	q.text = text_of(last);
+	/* The stage is not kept: a reply that never changes means the same at each. */
+	for (size_t i = 0; i < STAGE_MAX; i++) {
+		q.stage = stages[i];
+		r = q.stage != 0 ? ruleset_reply(rules, &q) : NULL;
+		if (r != NULL && r->at_expiry != NULL)
+			return r->at_expiry;
+	}
+	return "expired";
+}
+
+/* -- what nobody knows -------------------------------------------------------------------------------- */
 
 static const char *
 reason_of_status(const char *enhanced)
@@ -155,12 +224,12 @@ classify_plain(const struct outcome *o, struct verdict *v)
 }
 
 /* Our rules refuse it: whatever their text says, it is our word and says nothing of the address. */
-static const struct verdict rejected = { VERDICT_BOUNCE, "policyviolation", 0,
-	false, false };
+static const struct verdict rejected = { .action = VERDICT_BOUNCE,
+	.reason = "policyviolation" };
 
 /* The source address is not (or no longer) one of this machine: nothing can leave by this path. */
-static const struct verdict unbound = { VERDICT_HOLD, "networkerror", 0, false,
-	false };
+static const struct verdict unbound = { .action = VERDICT_HOLD,
+	.reason = "networkerror" };
 
 static bool
 is_unbound(enum path_kind kind, const struct outcome *o)
@@ -169,24 +238,31 @@ is_unbound(enum path_kind kind, const struct outcome *o)
 	    o->stage == STAGE_CONNECT;
 }
 
-void
-classify(enum path_kind kind, const char *group, const struct outcome *o,
-    struct verdict *v)
+static const struct verdict *
+find_by_kind(enum path_kind kind, const struct outcome *o)
 {
-	const struct verdict *known = NULL;
+	if (kind == PATH_REJECT)
+		return &rejected;
+	if (is_unbound(kind, o))
+		return &unbound;
+	return kind == PATH_SES ? ses_classify(o) : NULL;
+}
 
-	if (outcome_class(o) != 2) {
-		if (kind == PATH_REJECT)
-			known = &rejected;
-		else if (is_unbound(kind, o))
-			known = &unbound;
-		else if (kind == PATH_SES)
-			known = ses_classify(o);
-		else if ((known = find(carriers,
-			      sizeof(carriers) / sizeof(carriers[0]), group,
-			      o)) == NULL)
-			known = find(anybody,
-			    sizeof(anybody) / sizeof(anybody[0]), group, o);
+void
+classify(const struct ruleset *rules, enum path_kind kind, const char *group,
+    const struct outcome *o, struct verdict *v)
+{
+	const struct verdict *known;
+
+	if (outcome_class(o) == 2) {
+		classify_plain(o, v);
+		return;
+	}
+	known = find_by_kind(kind, o);
+	if (known == NULL && kind == PATH_MTA) {
+		if (find_in_rules(rules, group, o, v))
+			return;
+		known = find_for_anybody(o);
 	}
 	if (known != NULL)
 		*v = *known;

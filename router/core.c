@@ -161,7 +161,8 @@ on_delivered(struct task *t)
 			settle_return(c->settler, r, now + 1000);
 			continue;
 		}
-		classify(s->path->kind, d->route.group, o, &v);
+		classify(
+		    c->config->rules, s->path->kind, d->route.group, o, &v);
 		if (why == NULL || says_more(o, &v, why, &worst)) {
 			why = o;
 			worst = v;

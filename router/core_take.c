@@ -168,7 +168,7 @@ settle_at_once(struct core *c, struct recipient *r, enum path_kind kind,
 {
 	struct verdict v;
 
-	classify(kind, r->route.group, o, &v);
+	classify(c->config->rules, kind, r->route.group, o, &v);
 	settle_attempt(c->settler, r, NULL, o, &v);
 }
 

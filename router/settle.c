@@ -236,9 +236,21 @@ settle_refused(struct job *j, bool filtered)
 	want_dsn(j, DSN_FAILED);
 }
 
+/* An answer that never changed may have meant something that only the end of patience tells. */
+static void
+take_meaning_of_expiry(struct job *j)
+{
+	const char *reason = classify_expired(j->settler->core->config->rules,
+	    j->r->route.group, j->r->last);
+
+	if (strcmp(reason, "expired") != 0 || j->reason[0] == '\0')
+		j->s.reason = j->reason = reason;
+}
+
 static void
 settle_too_late(struct job *j)
 {
+	take_meaning_of_expiry(j);
 	j->s.as = SETTLE_FINAL;
 	j->s.counters |= 1u << COUNT_EXPIRED;
 	j->s.event = EVENT_EXPIRED;
@@ -428,7 +440,6 @@ settle_expired(struct settler *st, struct recipient *r)
 	outcome_set(&j->outcome, SCOPE_RECIPIENT, STAGE_NONE, true, "%s",
 	    r->last[0] != '\0' ? r->last : "not delivered in time");
 	j->s.outcome = &j->outcome;
-	j->s.reason = j->reason = "expired";
 	settle_too_late(j);
 	submit(j, NULL);
 }

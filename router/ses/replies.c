@@ -15,29 +15,29 @@ static const struct {
 	const char *text; /* anywhere in the reply without regard to case; NULL: any */
 	struct verdict verdict;
 } rows[] = {
-	{ 421, "maximum message count per session", { VERDICT_RETRY, "toomanyconn", 0, false, true } },
-	{ 421, "too many concurrent",        { VERDICT_RETRY, "toomanyconn", SECONDS(5), true, false } },
-	{ 454, "maximum sending rate",       { VERDICT_RETRY, "speeding", SECONDS(1), true, false } },
-	{ 454, "daily message quota",        { VERDICT_HOLD, "speeding", 0, false, false } },
-	{ 454, "sigv2",                      { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 454, NULL,                         { VERDICT_RETRY, "systemerror", SECONDS(5), false, false } },
-	{ 451, "timeout waiting for data",   { VERDICT_RETRY, "networkerror", 0, false, true } },
-	{ 451, NULL,                         { VERDICT_RETRY, "systemerror", SECONDS(5), false, false } },
-	{ 530, NULL,                         { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 535, NULL,                         { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 552, NULL,                         { VERDICT_BOUNCE, "mesgtoobig", 0, false, false } },
-	{ 553, NULL,                         { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
+	{ 421, "maximum message count per session", { .action = VERDICT_RETRY, .reason = "toomanyconn", .reconnect = true } },
+	{ 421, "too many concurrent",        { .action = VERDICT_RETRY, .reason = "toomanyconn", .pause = SECONDS(5), .slow = true } },
+	{ 454, "maximum sending rate",       { .action = VERDICT_RETRY, .reason = "speeding", .pause = SECONDS(1), .slow = true } },
+	{ 454, "daily message quota",        { .action = VERDICT_HOLD, .reason = "speeding" } },
+	{ 454, "sigv2",                      { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 454, NULL,                         { .action = VERDICT_RETRY, .reason = "systemerror", .pause = SECONDS(5) } },
+	{ 451, "timeout waiting for data",   { .action = VERDICT_RETRY, .reason = "networkerror", .reconnect = true } },
+	{ 451, NULL,                         { .action = VERDICT_RETRY, .reason = "systemerror", .pause = SECONDS(5) } },
+	{ 530, NULL,                         { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 535, NULL,                         { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 552, NULL,                         { .action = VERDICT_BOUNCE, .reason = "mesgtoobig" } },
+	{ 553, NULL,                         { .action = VERDICT_BOUNCE, .reason = "syntaxerror" } },
 	/* These quote the message, which must not be able to say what closes the path. */
-	{ 554, "duplicate header",           { VERDICT_BOUNCE, "contenterror", 0, false, false } },
-	{ 554, "missing final",              { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
-	{ 554, "local address",              { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
-	{ 554, "domain contains",            { VERDICT_BOUNCE, "syntaxerror", 0, false, false } },
-	{ 554, "transaction failed",         { VERDICT_BOUNCE, "contenterror", 0, false, false } },
-	{ 554, "access denied",              { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 554, "not verified",               { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 554, "paused",                     { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 554, "configuration set",          { VERDICT_HOLD, "securityerror", 0, false, false } },
-	{ 554, "shutdown",                   { VERDICT_HOLD, "securityerror", 0, false, false } },
+	{ 554, "duplicate header",           { .action = VERDICT_BOUNCE, .reason = "contenterror" } },
+	{ 554, "missing final",              { .action = VERDICT_BOUNCE, .reason = "syntaxerror" } },
+	{ 554, "local address",              { .action = VERDICT_BOUNCE, .reason = "syntaxerror" } },
+	{ 554, "domain contains",            { .action = VERDICT_BOUNCE, .reason = "syntaxerror" } },
+	{ 554, "transaction failed",         { .action = VERDICT_BOUNCE, .reason = "contenterror" } },
+	{ 554, "access denied",              { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 554, "not verified",               { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 554, "paused",                     { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 554, "configuration set",          { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 554, "shutdown",                   { .action = VERDICT_HOLD, .reason = "securityerror" } },
 };
 /* clang-format on */
 
@@ -45,8 +45,8 @@ static const struct {
  * What is refused before MAIL knows nothing of a message: it is the path's. STAGE_NONE is our own word
  * on a recipient (path_carries) and never comes from SES.
  */
-static const struct verdict refused_early = { VERDICT_HOLD, "securityerror",
-	0, false, false };
+static const struct verdict refused_early = { .action = VERDICT_HOLD,
+	.reason = "securityerror" };
 
 /* A bad certificate, no STARTTLS. A connection that breaks or stalls in the handshake is neither. */
 static bool

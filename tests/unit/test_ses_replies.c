@@ -94,7 +94,7 @@ every_reply_has_its_meaning(void **state)
 		    said(SCOPE_MESSAGE, replies[i].stage, replies[i].reply);
 		struct verdict v;
 
-		classify(PATH_SES, "gmail.com", &o, &v);
+		classify(NULL, PATH_SES, "gmail.com", &o, &v);
 		if (v.action != replies[i].action)
 			fail_msg("%s: action %d", replies[i].reply, v.action);
 		if (replies[i].reason != NULL)
@@ -113,7 +113,7 @@ carriers_tables_are_not_asked(void **state)
 	struct verdict v;
 
 	(void)state;
-	classify(PATH_SES, "docomo", &o, &v);
+	classify(NULL, PATH_SES, "docomo", &o, &v);
 	assert_int_equal(v.action, VERDICT_BOUNCE);
 	assert_string_equal(v.reason, "undefined");
 }
@@ -150,7 +150,7 @@ without_a_reply(void **state)
 		outcome_set(&o, row[i].scope, row[i].stage, row[i].permanent,
 		    "our own words");
 		o.reset = row[i].reset;
-		classify(PATH_SES, "", &o, &v);
+		classify(NULL, PATH_SES, "", &o, &v);
 		if (v.action != row[i].action)
 			fail_msg("row %zu: action %d", i, v.action);
 	}
