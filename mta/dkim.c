@@ -6,39 +6,29 @@
  */
 #include "mta/dkim.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <dkim.h>
 
 #include "mta/base/alloc.h"
+#include "mta/dkim_key.h"
 #include "mta/dkim_memory.h"
 #include "mta/dkim_message.h"
 #include "mta/dns/message.h"
-#include "mta/tls.h"
 
-#define PIECE	     (64 * 1024)
-#define MIN_RSA_BITS 1024 /* RFC 8301 3.2 */
-#define FIELD	     "DKIM-Signature: "
+#define PIECE (64 * 1024)
+#define FIELD "DKIM-Signature: "
 
 struct dkim_signer {
 	char *domain, *selector;
 	char *key; /* PEM, as libopendkim wants it */
+	char *record;
+	const char *algorithm_name;
+	unsigned bits;
 	dkim_alg_t algorithm;
-};
-
-/* Signed once more than it occurs: a second From then breaks the signature. */
-static const unsigned char *oversigned_fields[] = {
-	(const unsigned char *)"from",
-	NULL,
 };
 
 static DKIM_LIB *library;
@@ -54,7 +44,8 @@ library_init(void)
 		dkim_message_fields,
 		sizeof(unsigned char **)) == DKIM_STAT_OK &&
 	    dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_OVERSIGNHDRS,
-		oversigned_fields, sizeof(unsigned char **)) == DKIM_STAT_OK)
+		dkim_message_oversigned,
+		sizeof(unsigned char **)) == DKIM_STAT_OK)
 		return;
 	dkim_close(library);
 	library = NULL;
@@ -69,96 +60,37 @@ library_get(struct err *e)
 	return library;
 }
 
-/* OpenSSL would otherwise ask for the passphrase of a key on the terminal. */
+/* Of what libopendkim knows. */
 static int
-refuse_passphrase(char *buf, int size, int writing, void *arg)
+choose_algorithm(struct dkim_signer *s, const char *path, struct err *e)
 {
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
-
-static EVP_PKEY *
-read_key(const char *path, struct err *e)
-{
-	EVP_PKEY *key = NULL;
-	BIO *file;
-	char reason[160];
-
-	if (tls_check_key_file(path, e) != 0)
-		return NULL;
-	file = BIO_new_file(path, "r");
-	if (file != NULL)
-		key = PEM_read_bio_PrivateKey(
-		    file, NULL, refuse_passphrase, NULL);
-	if (key == NULL)
-		err_set(e, "cannot load private key '%s': %s", path,
-		    tls_last_error(reason));
-	BIO_free(file);
-	return key;
-}
-
-static int
-choose_algorithm(
-    const EVP_PKEY *key, const char *path, dkim_alg_t *algorithm, struct err *e)
-{
-	int bits = EVP_PKEY_get_bits(key);
-
-	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519) {
-		if (!dkim_libfeature(library, DKIM_FEATURE_ED25519))
-			return err_set(e,
-			    "libopendkim here cannot sign with Ed25519: '%s'",
-			    path);
-		*algorithm = DKIM_SIGN_ED25519SHA256;
-		return 0;
-	}
-	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+	if (strcmp(s->algorithm_name, "rsa") == 0)
+		s->algorithm = DKIM_SIGN_RSASHA256;
+	else if (dkim_libfeature(library, DKIM_FEATURE_ED25519))
+		s->algorithm = DKIM_SIGN_ED25519SHA256;
+	else
 		return err_set(
-		    e, "neither an RSA nor an Ed25519 key: '%s'", path);
-	if (bits < MIN_RSA_BITS)
-		return err_set(
-		    e, "RSA key of %d bits is too short: '%s'", bits, path);
-	*algorithm = DKIM_SIGN_RSASHA256;
+		    e, "libopendkim here cannot sign with Ed25519: '%s'", path);
 	return 0;
 }
 
 /* libopendkim parses the text again for every message; the form that OpenSSL
  * is fastest with is chosen here, whatever the file holds. */
-static char *
-key_text(const EVP_PKEY *key)
-{
-	BIO *memory = BIO_new(BIO_s_mem());
-	char *text = NULL, *data;
-	long len;
-
-	if (memory == NULL)
-		return NULL;
-	if (PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL) ==
-	    1) {
-		len = BIO_get_mem_data(memory, &data);
-		text = xstrndup(data, (size_t)len);
-		OPENSSL_cleanse(data, (size_t)len);
-	}
-	BIO_free(memory);
-	return text;
-}
-
 static int
 load_key(struct dkim_signer *s, const char *path, struct err *e)
 {
-	EVP_PKEY *key = read_key(path, e);
+	EVP_PKEY *key = dkim_key_read(path, e);
 	int r;
 
 	if (key == NULL)
 		return -1;
-	r = choose_algorithm(key, path, &s->algorithm, e);
-	if (r == 0) {
-		s->key = key_text(key);
-		if (s->key == NULL)
-			r = err_set(e, "cannot use private key '%s'", path);
-	}
+	s->algorithm_name = dkim_key_algorithm(key);
+	s->bits = (unsigned)EVP_PKEY_get_bits(key);
+	s->record = dkim_key_record(key);
+	s->key = dkim_key_pem(key);
+	r = choose_algorithm(s, path, e);
+	if (r == 0 && s->key == NULL)
+		r = err_set(e, "cannot use private key '%s'", path);
 	EVP_PKEY_free(key);
 	return r;
 }
@@ -197,6 +129,7 @@ dkim_signer_free(struct dkim_signer **signer)
 	if (s->key != NULL)
 		OPENSSL_cleanse(s->key, strlen(s->key));
 	free(s->key);
+	free(s->record);
 	free(s->selector);
 	free(s->domain);
 	free(s);
@@ -207,6 +140,25 @@ const char *
 dkim_signer_domain(const struct dkim_signer *s)
 {
 	return s->domain;
+}
+
+const char *
+dkim_signer_selector(const struct dkim_signer *s)
+{
+	return s->selector;
+}
+
+char *
+dkim_signer_record(const struct dkim_signer *s)
+{
+	return xstrdup(s->record);
+}
+
+const char *
+dkim_signer_algorithm(const struct dkim_signer *s, unsigned *bits)
+{
+	*bits = s->bits;
+	return s->algorithm_name;
 }
 
 static int

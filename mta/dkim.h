@@ -29,10 +29,11 @@ char *dkim_signer_record(const struct dkim_signer *);
 const char *dkim_signer_algorithm(const struct dkim_signer *, unsigned *bits);
 
 /*
- * Appends "DKIM-Signature: ...\r\n" for the message to *out. relaxed/relaxed; From is over-signed;
- * X-SES-* and fields that change on the way are not signed. Streams the message: memory does not
- * grow with it. Blocks for the time of one private-key operation and one pass over the message.
- * Returns 0, or -1 with *e set. (Not dkim_sign: that is libopendkim's own name.)
+ * Appends "DKIM-Signature: ...\r\n" for the message to *out. relaxed/relaxed; what readers believe
+ * (From, To, Subject, ...) is over-signed; X-SES-* and what changes on the way is not signed. Streams
+ * the message: memory does not grow with it. Blocks for the time of one private-key operation and one
+ * pass over the message. Returns 0, or -1 with *e set and *out as it was. (Not dkim_sign: that is
+ * libopendkim's own name.)
  */
 int dkim_signer_sign(const struct dkim_signer *, const struct smtp_content *, struct str *out,
     struct err *e);

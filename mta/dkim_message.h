@@ -17,6 +17,8 @@
 
 /* Their names in lower case, NULL at the end: what libopendkim's options want. */
 extern const unsigned char *dkim_message_fields[];
+/* Of these the ones signed once more than they occur: added ones break the signature. */
+extern const unsigned char *dkim_message_oversigned[];
 
 struct dkim_message {
 	DKIM *dkim;        /* borrowed */

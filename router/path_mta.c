@@ -51,27 +51,34 @@ mta_terms(const struct session *s, struct smtp_client_config *c)
 }
 
 /*
- * Our signature for the header-From domain, made once per message whoever else gets it. A header that
- * cannot be signed is the application's; the message goes as it is.
+ * Our signatures, one for each active key of the header-From domain, made once per message whoever
+ * else gets it. A header that cannot be signed is the application's; the message goes as it is.
+ *
+ * A signature that the message came with stays, and ours are added all the same, as RFC 6376 4.2 has
+ * it: whether the old one is good (a message sent again, fields taken out here) nobody knows before
+ * the receiver does, and one good signature of the author's domain is all he asks for.
  */
 static void
 sign(const struct session *s, const struct delivery *d,
     const struct smtp_content *content, struct str *head)
 {
-	const struct dkim_signer *signer;
+	const struct dkim_signer *signers[CONFIG_SIGNERS_MAX];
 	struct message *m = d->message;
 	const char *signature = message_signature(m);
 	struct str made = STR_INIT;
 	struct err e = ERR_INIT;
+	size_t n;
 
 	if (!s->path->sign || m->header_from[0] == '\0')
 		return;
-	signer = config_dkim_find(s->config, m->header_from);
-	if (signer == NULL)
+	n = config_dkim_find(s->config, m->header_from, signers);
+	if (n == 0)
 		return;
 	if (signature == NULL) {
-		if (dkim_signer_sign(signer, content, &made, &e) != 0)
-			log_text(LOG_WARN, "dkim", "not signed: %s", e.text);
+		for (size_t i = 0; i < n; i++)
+			if (dkim_signer_sign(signers[i], content, &made, &e) != 0)
+				log_text(LOG_WARN, "dkim", "not signed by '%s': %s",
+				    dkim_signer_selector(signers[i]), e.text);
 		signature = message_set_signature(m, str_detach(&made));
 	}
 	str_adds(head, signature);
