@@ -26,7 +26,7 @@
 #define GATHER	   400000      /* ns until the next group is taken then */
 #define GROUP_MAX  512	       /* requests in one transaction */
 #define PAUSE	   500	       /* ms between attempts while there is no space */
-#define TRIM_SLICE 500	       /* events removed in one transaction */
+#define TRIM_SLICE 500	       /* rows removed in one transaction */
 #define TRIM_EVERY (10 * 1000) /* ms between looks for what is to be removed */
 
 #define KIND(k) (1u << (k))
@@ -34,7 +34,8 @@
 /* Kinds refused after the nth failure for lack of space. */
 static const unsigned refused[] = {
 	KIND(STORE_ENQUEUE) | KIND(STORE_RULESET),
-	KIND(STORE_BEGIN) | KIND(STORE_LEASE) | KIND(STORE_QUEUE_EDIT),
+	KIND(STORE_BEGIN) | KIND(STORE_LEASE) | KIND(STORE_QUEUE_EDIT) |
+	    KIND(STORE_KEEP),
 };
 #define LAST_REFUSED (sizeof(refused) / sizeof(refused[0]))
 
@@ -175,17 +176,21 @@ begin(struct store *s, struct err *e)
 static enum store_status
 trim(struct store *s, struct err *e)
 {
-	size_t trimmed = 0;
+	size_t events = 0, kept = 0;
 	bool more = false;
 	enum store_status st;
+	int64_t now = clock_wall();
 
 	if (clock_mono() < s->trim_at)
 		return STORE_OK;
 	st = s->ops->trim_events(
-	    s->engine, clock_wall() - s->event_keep, TRIM_SLICE, &trimmed, e);
+	    s->engine, now - s->event_keep, TRIM_SLICE, &events, e);
+	if (st == STORE_OK)
+		st = s->ops->trim_kept(s->engine, now, TRIM_SLICE, &kept, e);
 	if (st == STORE_OK)
 		st = s->ops->trim_traffic(s->engine, &more, e);
-	if (st != STORE_OK || (trimmed < TRIM_SLICE && !more))
+	if (st != STORE_OK ||
+	    (events < TRIM_SLICE && kept < TRIM_SLICE && !more))
 		s->trim_at = clock_mono() + TRIM_EVERY;
 	return st;
 }

@@ -23,6 +23,8 @@ enum sql {
 	SQL_ADD_TRAFFIC,
 	SQL_ADD_RULESET,
 	SQL_ADD_RULES_FILE,
+	SQL_KEEP,
+	SQL_FORGET,
 	SQL_GET_STORED,
 	SQL_GET_MESSAGE,
 	SQL_GET_BODY,
@@ -45,6 +47,7 @@ enum sql {
 	SQL_RETRY_NOW,
 	SQL_TRIM_EVENTS,
 	SQL_TRIM_TRAFFIC,
+	SQL_TRIM_KEPT,
 	SQL_TRAFFIC_ENDS,
 	SQL_TRAFFIC_NEXT,
 	SQL_NEWEST_RULESET,
@@ -61,6 +64,8 @@ enum sql {
 	SQL_READ_TRAFFIC,
 	SQL_READ_RULESETS,
 	SQL_READ_RULES_FILES,
+	SQL_READ_KEPT,
+	SQL_READ_KEPT_KIND,
 	SQL_MAX
 };
 extern const char *const sqlite_sql[SQL_MAX];
@@ -178,7 +183,7 @@ enum store_status sqlite_recover(struct engine *, int64_t now, struct store_reco
 enum store_status sqlite_trim_events(struct engine *, int64_t before, size_t max, size_t *trimmed,
     struct err *);
 int sqlite_knows_spool(struct engine *, const char *name, struct err *);
-void sqlite_each_shelf(struct engine *, void (*each)(void *, unsigned, int64_t), void *);
+void sqlite_each_shelf(struct store_reader *, void (*each)(void *, unsigned, int64_t), void *);
 
 /* A message with its body and one recipient after the other, counted as accepted. */
 enum store_status sqlite_add_message(struct sqlite_engine *, const struct message *, struct err *);
@@ -203,7 +208,7 @@ enum store_status sqlite_remove_same(struct sqlite_engine *, const struct settle
 /* Adds an event; `seq` is chosen here. */
 enum store_status sqlite_add_event(struct sqlite_engine *, const struct event_row *, struct err *);
 
-/* -- sqlite_traffic.c, sqlite_ruleset.c ------------------------------------------------------------ */
+/* -- sqlite_traffic.c, sqlite_ruleset.c, sqlite_kept.c ---------------------------------------------- */
 
 /* Finds the ends of what is kept. */
 enum store_status sqlite_traffic_load(struct sqlite_engine *, struct err *);
@@ -223,6 +228,12 @@ size_t sqlite_read_rulesets(struct store_reader *, int64_t number, size_t limit,
     void (*)(void *, const struct ruleset_row *), void *);
 size_t sqlite_read_ruleset_files(struct store_reader *, int64_t number,
     void (*)(void *, const struct rules_file *), void *);
+
+enum store_status sqlite_keep(struct engine *, struct store_request *, struct txn *);
+enum store_status sqlite_trim_kept(struct engine *, int64_t now, size_t max, size_t *trimmed,
+    struct err *);
+size_t sqlite_read_kept(struct store_reader *, const char *kind, const char *key, int64_t now,
+    void (*)(void *, const struct kept *), void *);
 
 /* -- sqlite_read.c ------------------------------------------------------------------------------------ */
 

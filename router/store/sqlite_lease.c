@@ -145,23 +145,19 @@ sqlite_lease(struct engine *base, struct store_request *req, struct txn *txn)
 /* One seek per shelf: their number counts, not that of recipients. */
 void
 sqlite_each_shelf(
-    struct engine *base, void (*each)(void *, unsigned, int64_t), void *arg)
+    struct store_reader *r, void (*each)(void *, unsigned, int64_t), void *arg)
 {
-	struct sqlite_engine *eng = sqlite_of(base);
-	sqlite3_stmt *st = sqlite_stmt(&eng->q, SQL_NEXT_SHELF);
-	enum store_status status;
-	struct err ignored;
+	struct sqlite *q = sqlite_of_reader(r);
+	sqlite3_stmt *st = sqlite_stmt(q, SQL_NEXT_SHELF);
 	int64_t shelf = -1, due;
 
 	for (;;) {
 		sqlite3_bind_int64(st, 1, shelf);
-		if (sqlite_next(&eng->q, st, "read what is due", &status,
-			&ignored) != SQLITE_ROW)
+		if (!sqlite_read_next(q, st))
 			break;
 		shelf = sqlite3_column_int64(st, 0);
 		due = sqlite3_column_int64(st, 1);
 		sqlite3_reset(st);
 		each(arg, (unsigned)shelf, due);
 	}
-	sqlite3_reset(st);
 }

@@ -75,10 +75,17 @@ static const char tags_traffic_rulesets[] =
     " name TEXT NOT NULL, text TEXT NOT NULL,"
     " PRIMARY KEY(version, idx)) STRICT;";
 
+static const char kept[] =
+    "CREATE TABLE kept(kind TEXT NOT NULL, key TEXT NOT NULL,"
+    " value TEXT NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY(kind, key))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX kept_expires ON kept(expires) WHERE expires <> 0;";
+
 /* The step at [n] makes version n + 1 of version n; 0 is an empty file. */
 static const char *const step[] = {
 	queue_counters_events,
 	tags_traffic_rulesets,
+	kept,
 };
 #define VERSION ((int)(sizeof(step) / sizeof(step[0])))
 

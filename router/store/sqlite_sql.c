@@ -147,6 +147,14 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_TRAFFIC_NEXT] = "SELECT seq, latest FROM traffic"
 			     " WHERE seq > ? ORDER BY seq LIMIT 1",
 
+	[SQL_KEEP] = "INSERT INTO kept VALUES(?1, ?2, ?3, ?4)"
+		     " ON CONFLICT DO UPDATE SET value = ?3, expires = ?4",
+	[SQL_FORGET] = "DELETE FROM kept WHERE kind = ? AND key = ?",
+	[SQL_TRIM_KEPT] = "DELETE FROM kept WHERE (kind, key) IN"
+			  " (SELECT kind, key FROM kept"
+			  "  INDEXED BY kept_expires"
+			  "  WHERE expires <> 0 AND expires <= ? LIMIT ?)",
+
 	[SQL_NEWEST_RULESET] = "SELECT version FROM ruleset"
 			       " ORDER BY number DESC LIMIT 1",
 	[SQL_HAS_RULES_TEXT] = "SELECT 1 FROM rules_file"
@@ -187,4 +195,11 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_READ_RULES_FILES] = "SELECT f.name, f.text FROM ruleset r"
 				 " JOIN rules_file f ON f.version = r.version"
 				 " WHERE r.number = ? ORDER BY f.idx",
+	[SQL_READ_KEPT] = "SELECT key, value, expires FROM kept"
+			  " WHERE kind = ?1 AND key = ?3"
+			  " AND (expires = 0 OR expires > ?2)",
+	[SQL_READ_KEPT_KIND] = "SELECT key, value, expires FROM kept"
+			       " WHERE kind = ?1"
+			       " AND (expires = 0 OR expires > ?2)"
+			       " ORDER BY key",
 };

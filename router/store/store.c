@@ -109,6 +109,13 @@ store_read_traffic(struct store_reader *r, int64_t since, int64_t after,
 	return r->ops->read_traffic(r, since, after, limit, each, arg);
 }
 
+size_t
+store_read_kept(struct store_reader *r, const char *kind, const char *key,
+    void (*each)(void *, const struct kept *), void *arg)
+{
+	return r->ops->read_kept(r, kind, key, clock_wall(), each, arg);
+}
+
 /* -- requests ------------------------------------------------------------ */
 
 static void
@@ -164,10 +171,24 @@ store_ruleset(struct store *s, struct store_ruleset *r)
 }
 
 void
+store_keep(struct store *s, struct store_keep *r)
+{
+	submit(s, &r->req, STORE_KEEP);
+}
+
+/* By the reader's connection: the committer has begun to remove what is old. */
+void
 store_each_shelf(
     struct store *s, void (*each)(void *, unsigned, int64_t), void *arg)
 {
-	s->ops->each_shelf(s->engine, each, arg);
+	s->ops->each_shelf(s->reader, each, arg);
+}
+
+void
+store_each_kept(struct store *s, const char *kind,
+    void (*each)(void *, const struct kept *), void *arg)
+{
+	s->ops->read_kept(s->reader, kind, NULL, clock_wall(), each, arg);
 }
 
 /* -- opening and closing ------------------------------------------------- */

@@ -210,7 +210,7 @@ struct store_lease {
 void store_lease(struct store *, struct store_lease *);
 
 /* Every shelf with waiting recipients and its earliest due time. Only between store_open and the
- * first request; blocks. */
+ * first request or query; blocks. */
 void store_each_shelf(struct store *, void (*each)(void *arg, unsigned shelf, int64_t due),
     void *arg);
 
@@ -273,7 +273,8 @@ struct kept {
 	int64_t expires;              /* wall ms; forgotten some time after; 0: never */
 };
 
-/* All of them or none. Borrows everything. */
+/* All of them or none; of two with the same key the later one counts. STORE_FULL, as with the
+ * beginning of an attempt, when there is no space left at all. Borrows everything. */
 struct store_keep {
 	struct store_request req;
 	size_t n;
@@ -281,8 +282,8 @@ struct store_keep {
 };
 void store_keep(struct store *, struct store_keep *);
 
-/* All of a kind that have not expired, in the order of keys. Only between store_open and the first
- * request; blocks. */
+/* All of a kind that have not expired, in the order of keys (by bytes). Only between store_open and
+ * the first request or query; blocks. */
 void store_each_kept(struct store *, const char *kind,
     void (*each)(void *arg, const struct kept *), void *arg);
 

@@ -63,7 +63,7 @@ struct engine_ops {
 	enum store_status (*tidy)(struct engine *, bool at_once, struct err *);
 
 	/* Inside a transaction. Errors go to req.err. */
-	enum store_status (*execute[STORE_RULESET + 1])(struct engine *, struct store_request *,
+	enum store_status (*execute[STORE_KEEP + 1])(struct engine *, struct store_request *,
 	    struct txn *);
 	enum store_status (*add_counters)(struct engine *, const struct counter_row *,
 	    struct err *);
@@ -73,19 +73,23 @@ struct engine_ops {
 	/* A slice of the traffic beyond what is to be kept, as enqueues do in passing; *more
 	 * tells whether some is left. */
 	enum store_status (*trim_traffic)(struct engine *, bool *more, struct err *);
+	/* What was to be kept no longer than `now`, at most max. */
+	enum store_status (*trim_kept)(struct engine *, int64_t now, size_t max, size_t *trimmed,
+	    struct err *);
 	/* Takes back what the last process had in memory; logs each unread one. */
 	enum store_status (*recover)(struct engine *, int64_t now, struct store_recovery *,
 	    struct txn *, struct err *);
 
 	/* Outside one. 1: a message names this spool file, 0: none does, -1: error. */
 	int (*knows_spool)(struct engine *, const char *name, struct err *);
-	void (*each_shelf)(struct engine *, void (*each)(void *, unsigned, int64_t), void *);
 
-	/* The reading side: a connection of its own, used by one other thread. */
+	/* The reading side: a connection of its own, used by the opener and then by one other
+	 * thread. */
 	struct store_reader *(*reader_open)(const char *directory, struct err *);
 	void (*reader_close)(struct store_reader **);
 	void (*reader_begin)(struct store_reader *); /* from here to reader_end: one moment */
 	void (*reader_end)(struct store_reader *);
+	void (*each_shelf)(struct store_reader *, void (*each)(void *, unsigned, int64_t), void *);
 	void (*read_counters)(struct store_reader *,
 	    void (*each)(void *, const struct counter_row *), void *);
 	size_t (*read_queue)(struct store_reader *, const struct queue_filter *,
@@ -97,6 +101,9 @@ struct engine_ops {
 	    void (*each)(void *, const struct ruleset_row *), void *);
 	size_t (*read_ruleset_files)(struct store_reader *, int64_t number,
 	    void (*each)(void *, const struct rules_file *), void *);
+	/* key NULL: all of the kind. Without what expires at `now` or before. */
+	size_t (*read_kept)(struct store_reader *, const char *kind, const char *key, int64_t now,
+	    void (*each)(void *, const struct kept *), void *);
 	size_t (*read_traffic)(struct store_reader *, int64_t since, int64_t after, size_t limit,
 	    void (*each)(void *, const struct traffic_row *), void *);
 };
@@ -143,7 +150,7 @@ void space_restore_ballast(struct space *); /* if there is room for it by now */
 struct store {
 	const struct engine_ops *ops;
 	struct engine *engine;       /* opener's, then the committer's */
-	struct store_reader *reader; /* the reader's */
+	struct store_reader *reader; /* opener's, then the reader's */
 	char *directory, *spool_directory;
 	int lock_fd;
 	int64_t event_keep;

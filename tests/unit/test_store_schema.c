@@ -76,6 +76,21 @@ static const char contents_1[] =
     " 'example.jp', 'gone@docomo.ne.jp', 'mta', 'docomo', 'docomo', 's1',"
     " 'keitai', 250, '2.0.0', 'dot', '', 'Ok', 'mx', '');";
 
+/* What made version 2 of it. */
+static const char version_2[] =
+    "ALTER TABLE message ADD COLUMN tags TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE traffic(seq INTEGER PRIMARY KEY, latest INTEGER NOT NULL,"
+    " entries BLOB NOT NULL) STRICT;"
+    "CREATE TABLE ruleset(number INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
+    " version TEXT NOT NULL, who TEXT NOT NULL, files INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE rules_file(version TEXT NOT NULL, idx INTEGER NOT NULL,"
+    " name TEXT NOT NULL, text TEXT NOT NULL,"
+    " PRIMARY KEY(version, idx)) STRICT;"
+    "PRAGMA user_version = 2;"
+    "INSERT INTO ruleset VALUES(1, 5, 'v1', 'start', 1, 1);"
+    "INSERT INTO rules_file VALUES('v1', 0, 'a.rules', '#');";
+
 /* -- databases ----------------------------------------------------------- */
 
 static sqlite3 *
@@ -139,6 +154,13 @@ make_version_1(void)
 	run_sql("PRAGMA journal_mode = WAL");
 	run_sql(version_1);
 	run_sql(contents_1);
+}
+
+static void
+make_version_2(void)
+{
+	make_version_1();
+	run_sql(version_2);
 }
 
 /* -- what was there is there --------------------------------------------- */
@@ -238,9 +260,28 @@ version_1_is_brought_up_to_date(void **state)
 	assert_goes_on();
 	assert_ruleset_kept();
 	store_close(&the->store);
-	assert_int_equal(ask_sql("PRAGMA user_version"), 2);
+	assert_int_equal(ask_sql("PRAGMA user_version"), 3);
 	assert_int_equal(ask_sql("SELECT count(*) FROM ruleset"), 1);
 	assert_int_equal(ask_sql("SELECT count(*) FROM traffic"), 1);
+}
+
+static void
+version_2_is_brought_up_to_date(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make_version_2();
+	if (fixture_reopen(&e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(the->recovery.queued, 6);
+	assert_old_contents();
+	assert_goes_on();
+	assert_ruleset_kept(); /* known already */
+	store_close(&the->store);
+	assert_int_equal(ask_sql("PRAGMA user_version"), 3);
+	assert_int_equal(ask_sql("SELECT at FROM ruleset"), 5);
+	assert_int_equal(ask_sql("SELECT count(*) FROM kept"), 0);
 }
 
 /* Column by column: the statements count on their order. */
@@ -250,15 +291,15 @@ old_and_new_stores_are_the_same(void **state)
 	static const char tables[] =
 	    "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema"
 	    " ORDER BY name)";
-	char *sql[2];
+	char *sql[3];
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		sqlite3_stmt *st;
 		sqlite3 *db;
 
-		if (i == 1)
-			make_version_1();
+		if (i > 0)
+			(i == 1 ? make_version_1 : make_version_2)();
 		assert_int_equal(fixture_reopen(NULL), 0);
 		db = open_raw();
 		assert_int_equal(
@@ -269,8 +310,9 @@ old_and_new_stores_are_the_same(void **state)
 		sqlite3_close(db);
 	}
 	assert_string_equal(sql[0], sql[1]);
-	free(sql[0]);
-	free(sql[1]);
+	assert_string_equal(sql[0], sql[2]);
+	for (int i = 0; i < 3; i++)
+		free(sql[i]);
 }
 
 /* -- kill -9 at every write of the upgrade ------------------------------- */
@@ -384,21 +426,21 @@ whole_version(void)
 	int64_t version = ask_sql("PRAGMA user_version");
 	int64_t tables = ask_sql("SELECT count(*) FROM sqlite_schema WHERE"
 				 " name IN ('traffic', 'ruleset',"
-				 " 'rules_file')");
+				 " 'rules_file', 'kept')");
 	int64_t tags = ask_sql("SELECT count(*) FROM"
 			       " pragma_table_info('message')"
 			       " WHERE name = 'tags'");
 
-	assert_true(version == 1 || version == 2);
-	assert_int_equal(tables, version == 1 ? 0 : 3);
-	assert_int_equal(tags, version - 1);
+	assert_true(version == 1 || version == 3);
+	assert_int_equal(tables, version == 1 ? 0 : 4);
+	assert_int_equal(tags, version == 1 ? 0 : 1);
 	return version;
 }
 
 static void
 killed_at_any_write_it_is_of_one_version(void **state)
 {
-	unsigned seen[3] = { 0 };
+	unsigned seen[4] = { 0 };
 	bool died = true;
 
 	(void)state;
@@ -416,7 +458,7 @@ killed_at_any_write_it_is_of_one_version(void **state)
 		assert_old_contents();
 	}
 	/* Some before its commit, some after. */
-	assert_true(seen[1] > 3 && seen[2] > 3);
+	assert_true(seen[1] > 3 && seen[3] > 3);
 }
 
 /* -- no space for it ----------------------------------------------------- */
@@ -445,11 +487,11 @@ a_store_newer_than_this_program_is_left_alone(void **state)
 
 	(void)state;
 	store_close(&the->store);
-	run_sql("PRAGMA user_version = 3");
+	run_sql("PRAGMA user_version = 4");
 	assert_int_equal(fixture_reopen(&e), -1);
 	assert_non_null(
-	    strstr(e.text, "has schema 3, this program knows up to 2"));
-	assert_int_equal(ask_sql("PRAGMA user_version"), 3);
+	    strstr(e.text, "has schema 4, this program knows up to 3"));
+	assert_int_equal(ask_sql("PRAGMA user_version"), 4);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -461,6 +503,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(version_1_is_brought_up_to_date),
+		T(version_2_is_brought_up_to_date),
 		T(old_and_new_stores_are_the_same),
 		T(a_store_newer_than_this_program_is_left_alone),
 		SHIM(killed_at_any_write_it_is_of_one_version),

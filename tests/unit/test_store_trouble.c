@@ -61,7 +61,7 @@ a_newer_schema_is_refused(void **state)
 {
 	(void)state;
 	sql("PRAGMA user_version = 7");
-	assert_refused("has schema 7, this program knows up to 2");
+	assert_refused("has schema 7, this program knows up to 3");
 }
 
 static void
@@ -273,7 +273,7 @@ try_ruleset(const char *version, const char *text, size_t len)
 	return r.req.status;
 }
 
-struct kept {
+struct found {
 	struct store_query query;
 	size_t rulesets, files, traffic;
 	int64_t seq;
@@ -282,7 +282,7 @@ struct kept {
 static void
 see_kept_ruleset(void *arg, const struct ruleset_row *row)
 {
-	struct kept *k = arg;
+	struct found *k = arg;
 
 	k->rulesets++;
 	assert_true(row->number > 0);
@@ -291,7 +291,7 @@ see_kept_ruleset(void *arg, const struct ruleset_row *row)
 static void
 see_kept_file(void *arg, const struct rules_file *f)
 {
-	struct kept *k = arg;
+	struct found *k = arg;
 
 	k->files++;
 	assert_string_equal(f->name, "a.rules");
@@ -301,16 +301,30 @@ see_kept_file(void *arg, const struct rules_file *f)
 static void
 see_kept_traffic(void *arg, const struct traffic_row *row)
 {
-	struct kept *k = arg;
+	struct found *k = arg;
 
 	k->traffic++;
 	k->seq = row->seq;
 }
 
+static enum store_status
+try_keep(const char *value)
+{
+	const struct kept kept = { "test", "key", value, 0 };
+	struct store_keep r = { .n = 1, .kept = &kept };
+
+	prepare_request(&r.req);
+	store_keep(the->store, &r);
+	await(1);
+	if (r.req.status != STORE_OK)
+		assert_string_not_equal(r.req.err.text, "");
+	return r.req.status;
+}
+
 static void
 read_kept(struct store_query *q, struct store_reader *r)
 {
-	struct kept *k = container_of(q, struct kept, query);
+	struct found *k = container_of(q, struct found, query);
 
 	store_read_rulesets(r, 0, 100, see_kept_ruleset, k);
 	store_read_ruleset_files(r, 1, see_kept_file, k);
@@ -321,7 +335,7 @@ read_kept(struct store_query *q, struct store_reader *r)
 static void
 assert_kept(size_t rulesets, size_t files, size_t traffic)
 {
-	struct kept k = { .query = { .reply_to = the->inbox,
+	struct found k = { .query = { .reply_to = the->inbox,
 			      .run = read_kept,
 			      .done = on_query_answer } };
 
@@ -350,6 +364,7 @@ a_failed_fsync_is_final(void **state)
 	assert_int_equal(ask_begin(id, 0, &to_docomo, NULL), STORE_FAILED);
 	assert_int_equal(ask_settle(&s, NULL), STORE_FAILED);
 	assert_int_equal(try_ruleset("v1", "#", 1), STORE_FAILED);
+	assert_int_equal(try_keep("1"), STORE_FAILED);
 	prepare_request(&l.req);
 	store_lease(the->store, &l);
 	await(1);
@@ -404,6 +419,29 @@ without_space_only_settlements_are_kept(void **state)
 	assert_int_equal(count_of(v, "mta", COUNT_SENT), 1);
 	assert_equation(v);
 	look_away(v);
+}
+
+static void
+see_value(void *arg, const struct kept *k)
+{
+	copy(arg, 8, k->value);
+}
+
+static void
+without_space_what_is_kept_stays_as_it_was(void **state)
+{
+	char value[8] = "";
+
+	(void)state;
+	assert_int_equal(try_keep("old"), STORE_OK);
+	atomic_store(&fail_write, SQLITE_FULL);
+	assert_int_equal(try_keep("new"), STORE_FULL);
+	assert_int_equal(try_keep(NULL), STORE_FULL);
+	atomic_store(&fail_write, 0);
+	assert_int_equal(fixture_reopen(NULL), 0);
+	store_each_kept(the->store, "test", see_value, value);
+	assert_string_equal(value, "old");
+	assert_int_equal(try_keep("new"), STORE_OK);
 }
 
 static void
@@ -528,6 +566,7 @@ a_full_disk_refuses_new_mail_and_loses_none(void **state)
 	while (try_put() != STORE_FULL)
 		refused_late++;
 	assert_true(refused_late < 1000);
+	assert_int_equal(try_keep("1"), STORE_OK);
 	fill_disk(0);
 	assert_int_equal(try_put(), STORE_FULL);
 	/* What is queued goes on, from the ballast when need be. */
@@ -642,6 +681,7 @@ main(void)
 		T(a_missing_directory_is_refused),
 		SHIM(a_failed_fsync_is_final),
 		SHIM(without_space_only_settlements_are_kept),
+		SHIM(without_space_what_is_kept_stays_as_it_was),
 		SHIM(without_space_nothing_of_rules_or_traffic_is_kept),
 		DISK_TEST(a_full_disk_refuses_new_mail_and_loses_none),
 		DISK_TEST(the_ballast_pays_for_settling),
