@@ -6,6 +6,7 @@
 #ifndef MTA_DKIM_RECORD_H
 #define MTA_DKIM_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +35,7 @@ enum dkim_record_state dkim_record_check(const struct dkim_signer *, const char 
 /* "good", "missing", "revoked", "other key", ... */
 const char *dkim_record_state_name(enum dkim_record_state);
 /* Verifiers accept signatures: good, or weak. */
-int dkim_record_works(enum dkim_record_state);
+bool dkim_record_works(enum dkim_record_state);
 
 /* "selector._domainkey.domain", without a dot at the end. The caller frees. */
 char *dkim_record_name(const struct dkim_signer *);
