@@ -66,6 +66,15 @@ path_put(struct ruleset *rs, const char *name, size_t len)
 	return number;
 }
 
+uint32_t
+plan_put(struct ruleset *rs, const char *name, size_t len)
+{
+	uint32_t number = table_put(&rs->plans, &rs->arena, name, len);
+
+	GROW(rs->plan, rs->plan_room, rs->plans.n);
+	return number;
+}
+
 uint32_t *
 name_put(struct ruleset *rs, enum subject subject, const char *name, size_t len)
 {

@@ -19,8 +19,10 @@ static const struct {
 	{ "expect", parse_expect },
 	{ "hint", parse_hint },
 	{ "include", parse_include },
+	{ "reply", parse_reply },
 	{ "route", parse_route },
 	{ "shape", parse_shape },
+	{ "warm-up", parse_warm_up },
 };
 
 #define STATEMENTS (sizeof(statements) / sizeof(*statements))
@@ -39,8 +41,9 @@ parse_statement(struct words *w)
 		return;
 	}
 	word_expected(w,
-	    "'route', 'carrier', 'shape', 'expect', 'hint' or 'include'", names,
-	    STATEMENTS);
+	    "'route', 'carrier', 'shape', 'reply', 'warm-up', 'expect', 'hint' "
+	    "or 'include'",
+	    names, STATEMENTS);
 }
 
 /* The last straw is told, and nothing is read on. */
@@ -80,43 +83,79 @@ parse_source(struct parse *p, struct source *s)
 
 /* ---- when all is read ---- */
 
+static const char *const kinds[] = {
+	[MENTION_CARRIER] = "carrier",
+	[MENTION_GROUP] = "group",
+	[MENTION_PLAN] = "warm-up plan",
+};
+
+static const struct table *
+names_of(const struct ruleset *rs, enum mention_kind kind)
+{
+	return kind == MENTION_CARRIER ? &rs->carriers
+	     : kind == MENTION_GROUP   ? &rs->groups
+				       : &rs->plans;
+}
+
+static bool
+is_defined(const struct ruleset *rs, enum mention_kind kind, size_t number)
+{
+	return kind == MENTION_CARRIER ? rs->carrier[number].defined
+	     : kind == MENTION_GROUP   ? rs->group[number].defined
+				       : rs->plan[number].defined;
+}
+
 /* Only what is defined is worth suggesting: the table holds the misspelt name
  * as well. */
 static const char *
-suggest_defined(const struct parse *p, const char *name, bool group)
+suggest_defined(const struct parse *p, const char *name, enum mention_kind kind)
 {
-	const struct ruleset *rs = p->rs;
-	const struct table *t = group ? &rs->groups : &rs->carriers;
+	const struct table *t = names_of(p->rs, kind);
 	const char **names = rules_alloc((t->n + 1) * sizeof(*names));
 	const char *near;
 	size_t n = 0;
 
 	for (size_t i = 0; i < t->n; i++)
-		if (group ? rs->group[i].defined : rs->carrier[i].defined)
+		if (is_defined(p->rs, kind, i))
 			names[n++] = t->name[i].text;
 	near = rules_suggest(name, names, n);
 	free(names);
 	return near;
 }
 
+/* A group of the carrier with that name; NULL: there is no such carrier. */
+static const char *
+group_of_carrier(const struct ruleset *rs, const char *name)
+{
+	for (size_t i = 0; i < rs->nsite; i++)
+		if (strcmp(rs->site[i].carrier, name) == 0)
+			return rs->site[i].group;
+	return NULL;
+}
+
 static void
 check_mention(struct parse *p, const struct mention *m)
 {
-	const struct ruleset *rs = p->rs;
-	const char *kind = m->group ? "group" : "carrier", *name, *near;
+	const char *name, *near, *group = NULL;
 
-	if (m->group ? rs->group[m->number].defined
-		     : rs->carrier[m->number].defined)
+	if (is_defined(p->rs, m->kind, m->number) ||
+	    rules_report_skip(p->report, false))
 		return;
-	if (rules_report_skip(p->report, false))
-		return;
-	name = (m->group ? &rs->groups : &rs->carriers)->name[m->number].text;
-	near = suggest_defined(p, name, m->group);
-	if (near != NULL)
+	name = names_of(p->rs, m->kind)->name[m->number].text;
+	near = suggest_defined(p, name, m->kind);
+	if (m->kind == MENTION_GROUP)
+		group = group_of_carrier(p->rs, name);
+	if (group != NULL)
 		problem_at(p->report, &m->token,
-		    "unknown %s '%s', did you mean '%s'?", kind, name, near);
+		    "'%s' is a carrier, expected a group such as '%s'", name,
+		    group);
+	else if (near != NULL)
+		problem_at(p->report, &m->token,
+		    "unknown %s '%s', did you mean '%s'?", kinds[m->kind], name,
+		    near);
 	else
-		problem_at(p->report, &m->token, "unknown %s '%s'", kind, name);
+		problem_at(p->report, &m->token, "unknown %s '%s'",
+		    kinds[m->kind], name);
 }
 
 static void

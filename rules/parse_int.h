@@ -2,19 +2,20 @@
  * parse_int.h - statements into a rule set that is being built.
  *
  * One function per statement, in parse_carrier.c, parse_include.c, parse_route.c (conditions in
- * parse_condition.c, WHO in parse_who.c), parse_shape.c and expect.c; parse.c dispatches, words.c
- * reads the words. Each returns 0, or -1 with the problem in the report and the rest of the
- * statement skipped.
+ * parse_condition.c, WHO in parse_who.c), parse_shape.c, parse_reply.c, parse_warm_up.c and
+ * expect.c; parse.c dispatches, words.c, parse_number.c and parse_pattern.c read the words. Each
+ * returns 0, or -1 with the problem in the report and the rest of the statement skipped.
  */
 #ifndef RULES_PARSE_INT_H
 #define RULES_PARSE_INT_H
 
 #include "rules/ruleset_int.h"
 
-/* A carrier or group that a statement names; it may be defined further down. */
+/* A carrier, group or plan that a statement names; it may be defined further down. */
+enum mention_kind { MENTION_CARRIER, MENTION_GROUP, MENTION_PLAN };
 struct mention {
 	struct token token;
-	bool group;
+	enum mention_kind kind;
 	uint32_t number;
 };
 
@@ -77,21 +78,34 @@ const char *copy_lower(struct arena *, const char *, size_t len);
 int read_domain(struct words *, const struct token *, const char *text, size_t len, const char **out);
 /* Checks local@domain: copies of the local part as written and of the domain in lower case. */
 int read_address(struct words *, const struct token *, const char **local, const char **domain);
-/* Digits only, 1 to max. Reports at the token otherwise; `what` is the unit: "connections". */
+
+/* ---- parse_number.c: each returns 0, or -1 with the problem at the token ---- */
+
+/* Digits only, 1 to max. */
 int read_number(struct words *, const struct token *, const char *text, size_t len, unsigned max,
     unsigned *out);
 /* "12.5%" as 1250. */
 int read_percent(struct words *, const struct token *, unsigned *out);
-/* "10MB": B or nothing, KB, MB, GB; of 1024 each. */
+/* "10MB": B or nothing, KB or KiB, MB or MiB, GB or GiB; of 1024 each. */
 int read_bytes(struct words *, const struct token *, uint64_t *out);
+/* "5min", or as much of the token as text says: seconds, up to a year. */
+int read_time(struct words *, const struct token *, const char *text, size_t len, unsigned *out);
+/* "5/s": how many, and per how many seconds; *per is 0 when the word is no rate, which is not reported. */
+int read_rate(struct words *, const struct token *, unsigned max, unsigned *count, unsigned *per);
+/* "1.5" as 150: above 1, at most 10. */
+int read_growth(struct words *, const struct token *, unsigned *out);
+
+/* ---- */
+
 /* NAME=VALUE, as header.h leaves them: printable ASCII without blanks and commas. */
 bool is_tag(const struct token *);
 /* Bytes that the word takes in the file, quotes included. */
 unsigned word_span(const struct token *);
 
-/* Remembers that a statement names a carrier or group, and returns its number. */
+/* Remembers that a statement names a carrier, group or plan, and returns its number. */
 uint32_t mention_carrier(struct parse *, const struct token *);
 uint32_t mention_group(struct parse *, const struct token *);
+uint32_t mention_plan(struct parse *, const struct token *);
 /* Both names must live as long as the rule set. */
 void add_use(struct parse *, enum rules_use_kind, const struct token *, const char *name,
     const char *path);
@@ -108,6 +122,13 @@ void add_fixed(struct words *, struct condition *, const struct token *, uint32_
 /* parse_condition.c: one condition of it. `joined`: `and` stood before it. */
 int parse_condition(struct words *, struct route *, bool joined);
 int parse_shape(struct words *);
+int parse_reply(struct words *);
+int parse_warm_up(struct words *);
+/*
+ * parse_pattern.c: compiles the token, which is a pattern. `bytes`: for the text of replies, see
+ * pattern_new_bytes. The set owns it; *number is its place in rs->pattern.
+ */
+int read_pattern(struct words *, const struct token *, bool bytes, uint32_t *number);
 int parse_expect(struct words *);
 int parse_include(struct words *);
 

@@ -13,46 +13,7 @@
 
 #define COUNT_MAX    1000000u
 #define CONNECTS_MAX 10000u
-#define SECONDS_MAX  (365u * 86400)
-
-struct unit {
-	const char *name;
-	unsigned seconds;
-};
-
-static const struct unit rates[] = {
-	{ "/s", 1 },
-	{ "/min", 60 },
-	{ "/h", 3600 },
-	{ "/day", 86400 },
-};
-
-static const struct unit times[] = {
-	{ "s", 1 },
-	{ "min", 60 },
-	{ "h", 3600 },
-	{ "d", 86400 },
-};
-
-#define UNITS 4
-
-/* Splits "5min" after its digits; the unit's seconds, or 0 when it is none of
- * the table. */
-static unsigned
-read_unit(
-    const char *text, size_t len, const struct unit *units, size_t *digits)
-{
-	size_t n = 0;
-
-	while (n < len && isdigit((unsigned char)text[n]))
-		n++;
-	*digits = n;
-	for (size_t i = 0; i < UNITS; i++)
-		if (strlen(units[i].name) == len - n &&
-		    memcmp(units[i].name, text + n, len - n) == 0)
-			return units[i].seconds;
-	return 0;
-}
+#define FORM_MAX     (1u << 30) /* bytes of a header or a line */
 
 /* The value after a key; NULL when there is none, which is reported. */
 static const struct token *
@@ -111,36 +72,15 @@ key_rate(struct words *w, struct rules_shape *s)
 	static const char what[] =
 	    "a rate such as '5/s', '30/min', '100/h' or '2000/day'";
 	const struct token *t = read_value(w, what);
-	size_t digits;
+	int rc;
 
 	if (t == NULL)
 		return -1;
-	s->rate_seconds = read_unit(t->text, t->len, rates, &digits);
-	if (s->rate_seconds == 0) {
-		w->at--;
-		return word_expected(w, what, NULL, 0);
-	}
-	return read_number(w, t, t->text, digits, COUNT_MAX, &s->rate_count);
-}
-
-static int
-read_time(struct words *w, const struct token *t, const char *text, size_t len,
-    unsigned *out)
-{
-	size_t digits;
-	unsigned unit = read_unit(text, len, times, &digits), n = 0;
-
-	if (unit == 0 || digits == 0) {
-		problem_at(w->parse->report, t,
-		    "expected a time such as '30s', '5min', '1h' or '5d', got "
-		    "'%.*s'",
-		    (int)(len < 40 ? len : 40), text);
-		return -1;
-	}
-	if (read_number(w, t, text, digits, SECONDS_MAX / unit, &n) < 0)
-		return -1;
-	*out = n * unit;
-	return 0;
+	rc = read_rate(w, t, COUNT_MAX, &s->rate_count, &s->rate_seconds);
+	if (s->rate_seconds > 0)
+		return rc;
+	w->at--;
+	return word_expected(w, what, NULL, 0);
 }
 
 static int
@@ -217,12 +157,91 @@ key_unknown_users(struct words *w, struct rules_shape *s)
 static int
 key_warm_up(struct words *w, struct rules_shape *s)
 {
-	const struct token *t = word_name(w, NAME_WARM_UP);
+	const struct token *t;
+	uint32_t number;
 
+	s->warm_up = NULL;
+	if (word_take(w, "none"))
+		return 0;
+	t = word_name(w, NAME_WARM_UP);
 	if (t == NULL)
 		return -1;
-	s->warm_up = arena_strndup(&w->parse->rs->arena, t->text, t->len);
+	number = mention_plan(w->parse, t);
+	s->warm_up = w->parse->rs->plans.name[number].text;
 	return 0;
+}
+
+static int
+read_limit(struct words *w, uint64_t max, uint64_t *out)
+{
+	const struct token *t;
+
+	*out = 0;
+	if (word_take(w, "none"))
+		return 0;
+	t = read_value(w, "a size such as '500KB', or 'none'");
+	if (t == NULL || read_bytes(w, t, out) < 0)
+		return -1;
+	if (*out <= max)
+		return 0;
+	problem_at(w->parse->report, t, "size '%s' is too large",
+	    word_show(w, t));
+	return -1;
+}
+
+static int
+key_max_size(struct words *w, struct rules_shape *s)
+{
+	return read_limit(w, UINT64_MAX, &s->max_size);
+}
+
+static int
+key_max_header(struct words *w, struct rules_shape *s)
+{
+	uint64_t bytes;
+
+	if (read_limit(w, FORM_MAX, &bytes) < 0)
+		return -1;
+	s->max_header = (unsigned)bytes;
+	return 0;
+}
+
+static int
+key_max_line(struct words *w, struct rules_shape *s)
+{
+	uint64_t bytes;
+
+	if (read_limit(w, FORM_MAX, &bytes) < 0)
+		return -1;
+	s->max_line = (unsigned)bytes;
+	return 0;
+}
+
+static int
+key_unfit(struct words *w, struct rules_shape *s)
+{
+	static const char *const names[] = {
+		[RULES_UNFIT_SEND] = "send",
+		[RULES_UNFIT_REFUSE] = "refuse",
+		[RULES_UNFIT_HOLD] = "hold",
+	};
+	const size_t n = sizeof(names) / sizeof(*names);
+
+	for (size_t i = 0; i < n; i++)
+		if (word_take(w, names[i])) {
+			s->unfit = (enum rules_unfit)i;
+			return 0;
+		}
+	return word_expected(w, "'refuse', 'hold' or 'send'", names, n);
+}
+
+static int
+key_require_tls(struct words *w, struct rules_shape *s)
+{
+	s->require_tls = word_is(word_peek(w), "yes");
+	if (word_take(w, "yes") || word_take(w, "no"))
+		return 0;
+	return word_expected(w, "'yes' or 'no'", NULL, 0);
 }
 
 /* clang-format off */
@@ -243,6 +262,11 @@ static const struct key {
 	{ "raw",           NULL,       SHAPE_LOCAL_PART,         key_raw },
 	{ "unknown-users", NULL,       SHAPE_UNKNOWN_USERS,      key_unknown_users },
 	{ "warm-up",       NULL,       SHAPE_WARM_UP,            key_warm_up },
+	{ "max-size",      NULL,       SHAPE_MAX_SIZE,           key_max_size },
+	{ "max-header",    NULL,       SHAPE_MAX_HEADER,         key_max_header },
+	{ "max-line",      NULL,       SHAPE_MAX_LINE,           key_max_line },
+	{ "unfit",         NULL,       SHAPE_UNFIT,              key_unfit },
+	{ "require-tls",   NULL,       SHAPE_REQUIRE_TLS,        key_require_tls },
 };
 /* clang-format on */
 

@@ -130,47 +130,18 @@ add_domains(struct words *w, struct condition *c)
 static int
 add_pattern(struct words *w, struct condition *c, const struct token *t)
 {
-	struct ruleset *rs = w->parse->rs;
-	struct pattern_fault fault = { .memory = 0 };
-	struct token place = *t;
-	const char *flags = t->text + t->body + 2;
-	struct pattern *p;
+	uint32_t number;
 
 	if (t->body == 0) {
 		problem_at(w->parse->report, t,
 		    "the pattern is empty; 'any' takes everybody");
 		return -1;
 	}
-	if (rs->npattern == RULES_PATTERNS_MAX) {
-		problem_at(w->parse->report, t,
-		    "more than %u patterns in a rule set", RULES_PATTERNS_MAX);
+	if (read_pattern(w, t, false, &number) < 0)
 		return -1;
-	}
-	if (rs->pattern_memory > PATTERNS_MEMORY_MAX)
-		return -1; /* reported by the one that was too much */
-	p = pattern_new(t->text + 1, t->body, flags,
-	    (size_t)(t->text + t->len - flags), &fault);
-	if (p == NULL) {
-		/* To be refused took as long. */
-		rs->pattern_memory += fault.memory;
-		place.at += 1 + fault.offset;
-		place.col += 1 + (unsigned)fault.offset;
-		problem_at(
-		    w->parse->report, &place, "bad pattern: %s", fault.text);
-		return -1;
-	}
-	rs->pattern = rules_grow(rs->pattern, &rs->pattern_room,
-	    rs->npattern + 1, sizeof(struct pattern *));
 	if (c->npattern++ == 0)
-		c->pattern = (uint32_t)rs->npattern;
-	rs->pattern[rs->npattern++] = p;
-	rs->pattern_memory += pattern_memory(p);
-	if (rs->pattern_memory <= PATTERNS_MEMORY_MAX)
-		return 0;
-	problem_at(w->parse->report, t,
-	    "the patterns of the rule set take more than %u MB together",
-	    PATTERNS_MEMORY_MAX >> 20);
-	return -1;
+		c->pattern = number;
+	return 0;
 }
 
 static bool

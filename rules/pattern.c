@@ -39,6 +39,8 @@
 #define JIT_STACK_MAX	(256u * 1024)
 
 #define OPTIONS (PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C)
+/* (*UTF) in the pattern would have JIT take any bytes for good UTF-8. */
+#define OPTIONS_BYTES (PCRE2_NEVER_UTF | PCRE2_CASELESS)
 
 struct pattern {
 	pcre2_code *code;
@@ -298,32 +300,51 @@ pattern_of(pcre2_code *code, uint32_t options, struct pattern_fault *f)
 	return p;
 }
 
-struct pattern *
-pattern_new(const char *text, size_t len, const char *flags, size_t nflags,
-    struct pattern_fault *f)
+static struct pattern *
+pattern_with(const char *text, size_t len, const char *flags, size_t nflags,
+    uint32_t options, struct pattern_fault *f)
 {
-	uint32_t options = OPTIONS;
 	struct pattern *p;
 	pcre2_code *code;
+	uint32_t given = 0;
 
 	if (len > TEXT_MAX) {
 		fault_set(
 		    f, TEXT_MAX, "pattern is longer than %u bytes", TEXT_MAX);
 		return NULL;
 	}
-	if (read_flags(flags, nflags, len + 1, &options, f) == -1)
+	if (read_flags(flags, nflags, len + 1, &given, f) == -1)
 		return NULL;
+	options |= given;
 	code = compile(text, len, options, f);
 	if (code == NULL)
 		return NULL;
 	p = pattern_of(code, options, f);
+	if (p != NULL)
+		p->steps = steps_of(p, text, len);
+	return p;
+}
+
+struct pattern *
+pattern_new(const char *text, size_t len, const char *flags, size_t nflags,
+    struct pattern_fault *f)
+{
+	struct pattern *p =
+	    pattern_with(text, len, flags, nflags, OPTIONS, f);
+
 	if (p == NULL)
 		return NULL;
-	p->steps = steps_of(p, text, len);
-	read_start(&p->demands, code);
-	if (!(options & PCRE2_EXTENDED))
+	read_start(&p->demands, p->code);
+	if (memchr(flags, 'x', nflags) == NULL)
 		literal_read(&p->demands.literal, text, len, p->caseless);
 	return p;
+}
+
+struct pattern *
+pattern_new_bytes(const char *text, size_t len, const char *flags,
+    size_t nflags, struct pattern_fault *f)
+{
+	return pattern_with(text, len, flags, nflags, OPTIONS_BYTES, f);
 }
 
 void

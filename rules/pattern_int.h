@@ -26,6 +26,12 @@ struct pattern_fault {
  */
 struct pattern *pattern_new(const char *text, size_t len, const char *flags, size_t nflags,
     struct pattern_fault *);
+/*
+ * The same without UTF and always without case (of ASCII letters): for text that may hold any bytes.
+ * Makes no demands that the sieve could use.
+ */
+struct pattern *pattern_new_bytes(const char *text, size_t len, const char *flags, size_t nflags,
+    struct pattern_fault *);
 void pattern_free(struct pattern *); /* NULL is allowed */
 size_t pattern_memory(const struct pattern *); /* bytes, JIT code included */
 

@@ -24,6 +24,7 @@ struct ruleset;
 #define RULES_INCLUDED_MAX 1000     /* `include` statements, and files, in a set */
 #define RULES_WORDS_MAX    2000000  /* words in a set */
 #define RULES_PATTERNS_MAX 10000    /* patterns in a set */
+#define RULES_REPLIES_MAX  10000    /* `reply` lines in a set */
 #define RULES_LIMITED_MAX  3        /* patterns given up at a limit before the rest is, in a decision */
 
 /* What a rule file cannot know. Borrowed for the call. */

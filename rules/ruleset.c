@@ -44,6 +44,7 @@ ruleset_free(struct ruleset *rs)
 	table_clear(&rs->carriers);
 	table_clear(&rs->groups);
 	table_clear(&rs->paths);
+	table_clear(&rs->plans);
 	free(rs->source);
 	free(rs->file);
 	free(rs->route);
@@ -56,6 +57,8 @@ ruleset_free(struct ruleset *rs)
 	free(rs->carrier);
 	free(rs->group);
 	free(rs->path);
+	free(rs->plan);
+	free(rs->reply);
 	free(rs->site);
 	free(rs->hint);
 	free(rs->use);

@@ -153,6 +153,30 @@ struct carrier {
 struct group {
 	bool defined, used;
 	struct rules_shape *shape;
+	uint32_t reply; /* the last line of it, see struct reply */
+};
+
+/* Of a reply's code: 200 to 599, 4 and 5 for any of that class, or one of these. */
+enum {
+	CODE_ANY = 0, /* of class 4 and 5, or no reply */
+	CODE_NONE = 1,
+	CODE_RESET = 2,
+};
+
+/* A `reply` line. Those of one group are a chain from the last to the first. */
+struct reply {
+	struct rules_reply reply;
+	uint32_t before;  /* number of the line before, from 1; 0: there is none */
+	uint32_t pattern; /* or NONE */
+	uint16_t stages, code;
+};
+
+/* A `warm-up` plan; once all is read, each is defined. */
+struct plan {
+	struct rules_warm_up plan;
+	bool defined, used; /* used: a shape names it */
+	const struct source *source; /* where its name stands in the line that holds */
+	uint32_t at;
 };
 
 struct path {
@@ -214,6 +238,14 @@ struct ruleset {
 	struct path *path;
 	size_t path_room;
 
+	struct table plans;
+	struct plan *plan;
+	size_t plan_room;
+
+	struct reply *reply;
+	size_t nreply, reply_room;
+	uint32_t any_reply;        /* the last line of `any` */
+
 	struct site *site;
 	size_t nsite, site_room;
 	struct hint *hint;
@@ -263,6 +295,7 @@ uint32_t address_put(struct ruleset *, const char *text, size_t len); /* local@d
 uint32_t carrier_put(struct ruleset *, const char *name, size_t len);
 uint32_t group_put(struct ruleset *, const char *name, size_t len);
 uint32_t path_put(struct ruleset *, const char *name, size_t len);
+uint32_t plan_put(struct ruleset *, const char *name, size_t len);
 /* The atom of a user, listener or tag; ATOM_NO while it has none. */
 uint32_t *name_put(struct ruleset *, enum subject, const char *name, size_t len);
 uint32_t atom_new(struct ruleset *);

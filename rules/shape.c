@@ -4,6 +4,7 @@
  */
 #include "rules/ruleset_int.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ static const struct rules_shape built_in = {
 	.retry = built_in_retry,
 	.nretry = sizeof(built_in_retry) / sizeof(*built_in_retry),
 	.expiry = 5 * 86400,
+	.unfit = RULES_UNFIT_REFUSE,
 };
 
 /* ---- one row per key ---- */
@@ -83,6 +85,36 @@ static void
 copy_warm_up(struct rules_shape *to, const struct rules_shape *from)
 {
 	to->warm_up = from->warm_up;
+}
+
+static void
+copy_max_size(struct rules_shape *to, const struct rules_shape *from)
+{
+	to->max_size = from->max_size;
+}
+
+static void
+copy_max_header(struct rules_shape *to, const struct rules_shape *from)
+{
+	to->max_header = from->max_header;
+}
+
+static void
+copy_max_line(struct rules_shape *to, const struct rules_shape *from)
+{
+	to->max_line = from->max_line;
+}
+
+static void
+copy_unfit(struct rules_shape *to, const struct rules_shape *from)
+{
+	to->unfit = from->unfit;
+}
+
+static void
+copy_require_tls(struct rules_shape *to, const struct rules_shape *from)
+{
+	to->require_tls = from->require_tls;
 }
 
 static void
@@ -176,6 +208,57 @@ show_warm_up(const struct rules_shape *s, FILE *out)
 	fputs(s->warm_up != NULL ? s->warm_up : "none", out);
 }
 
+static void
+show_bytes(uint64_t bytes, FILE *out)
+{
+	static const char *const units[] = { "", "KB", "MB", "GB" };
+	size_t unit = 0;
+
+	if (bytes == 0) {
+		fputs("none", out);
+		return;
+	}
+	for (; bytes % 1024 == 0 && unit < 3; unit++)
+		bytes /= 1024;
+	fprintf(out, "%" PRIu64 "%s", bytes, units[unit]);
+}
+
+static void
+show_max_size(const struct rules_shape *s, FILE *out)
+{
+	show_bytes(s->max_size, out);
+}
+
+static void
+show_max_header(const struct rules_shape *s, FILE *out)
+{
+	show_bytes(s->max_header, out);
+}
+
+static void
+show_max_line(const struct rules_shape *s, FILE *out)
+{
+	show_bytes(s->max_line, out);
+}
+
+static void
+show_unfit(const struct rules_shape *s, FILE *out)
+{
+	static const char *const names[] = {
+		[RULES_UNFIT_SEND] = "send",
+		[RULES_UNFIT_REFUSE] = "refuse",
+		[RULES_UNFIT_HOLD] = "hold",
+	};
+
+	fputs(names[s->unfit], out);
+}
+
+static void
+show_require_tls(const struct rules_shape *s, FILE *out)
+{
+	fputs(s->require_tls ? "yes" : "no", out);
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -192,6 +275,11 @@ static const struct {
 	[SHAPE_LOCAL_PART]         = { "local-part", copy_local_part, show_local_part },
 	[SHAPE_UNKNOWN_USERS]      = { "unknown-users", copy_unknown_users, show_unknown_users },
 	[SHAPE_WARM_UP]            = { "warm-up", copy_warm_up, show_warm_up },
+	[SHAPE_MAX_SIZE]           = { "max-size", copy_max_size, show_max_size },
+	[SHAPE_MAX_HEADER]         = { "max-header", copy_max_header, show_max_header },
+	[SHAPE_MAX_LINE]           = { "max-line", copy_max_line, show_max_line },
+	[SHAPE_UNFIT]              = { "unfit", copy_unfit, show_unfit },
+	[SHAPE_REQUIRE_TLS]        = { "require-tls", copy_require_tls, show_require_tls },
 };
 /* clang-format on */
 

@@ -1,6 +1,7 @@
 /*
- * words.c - reading the words of a statement: names, domains, addresses,
- * numbers.
+ * words.c - reading the words of a statement: names, domains, addresses.
+ *
+ * parse_number.c reads what has digits.
  */
 #include "rules/parse_int.h"
 
@@ -15,7 +16,6 @@
 #define DOMAIN_MAX_LEN 255 /* RFC 5321 4.5.3.1.2 */
 #define LABEL_MAX_LEN  63  /* RFC 1035 2.3.4 */
 #define SHOW_MAX       60
-#define BYTES_MAX      (UINT64_C(1) << 50)
 
 static const char *const reserved[] = {
 	"and",
@@ -284,83 +284,6 @@ read_address(struct words *w, const struct token *t, const char **local,
 	return read_domain(w, t, at + 1, t->len - len - 1, domain);
 }
 
-int
-read_number(struct words *w, const struct token *t, const char *text,
-    size_t len, unsigned max, unsigned *out)
-{
-	unsigned long n = 0;
-	size_t i;
-
-	for (i = 0; i < len && isdigit((unsigned char)text[i]); i++)
-		if (n <= max)
-			n = n * 10 + (unsigned long)(text[i] - '0');
-	if (len == 0 || i < len || n == 0 || n > max) {
-		problem_at(w->parse->report, t,
-		    "expected a number from 1 to %u, got '%s'", max,
-		    word_show(w, t));
-		return -1;
-	}
-	*out = (unsigned)n;
-	return 0;
-}
-
-int
-read_percent(struct words *w, const struct token *t, unsigned *out)
-{
-	unsigned whole = 0, part = 0, digits = 0;
-	size_t i = 0;
-
-	for (; i < t->len && i < 3 && isdigit((unsigned char)t->text[i]); i++)
-		whole = whole * 10 + (unsigned)(t->text[i] - '0');
-	if (i > 0 && i < t->len && t->text[i] == '.')
-		for (i++; digits < 2 && i < t->len &&
-			  isdigit((unsigned char)t->text[i]);
-		     i++, digits++)
-			part = part * 10 + (unsigned)(t->text[i] - '0');
-	if (digits == 1)
-		part *= 10;
-	if (i == 0 || i + 1 != t->len || t->text[i - 1] == '.' ||
-	    t->text[i] != '%' || t->string || whole * 100 + part > 10000) {
-		problem_at(w->parse->report, t,
-		    "expected a share from 0%% to 100%%, such as '95%%' or "
-		    "'2.5%%', got '%s'",
-		    word_show(w, t));
-		return -1;
-	}
-	*out = whole * 100 + part;
-	return 0;
-}
-
-int
-read_bytes(struct words *w, const struct token *t, uint64_t *out)
-{
-	static const struct {
-		const char *name;
-		unsigned shift;
-	} units[] = { { "", 0 }, { "B", 0 }, { "KB", 10 }, { "MB", 20 },
-		{ "GB", 30 } };
-	uint64_t n = 0;
-	size_t i = 0;
-
-	for (; i < t->len && i < 18 && isdigit((unsigned char)t->text[i]); i++)
-		n = n * 10 + (uint64_t)(t->text[i] - '0');
-	for (size_t u = 0; i > 0 && u < sizeof(units) / sizeof(*units); u++)
-		if (strlen(units[u].name) == t->len - i &&
-		    memcmp(units[u].name, t->text + i, t->len - i) == 0) {
-			if (n > BYTES_MAX >> units[u].shift) {
-				problem_at(w->parse->report, t,
-				    "size '%s' is too large", word_show(w, t));
-				return -1;
-			}
-			*out = n << units[u].shift;
-			return 0;
-		}
-	problem_at(w->parse->report, t,
-	    "expected a size such as '500KB' or '1MB', got '%s'",
-	    word_show(w, t));
-	return -1;
-}
-
 bool
 is_tag(const struct token *t)
 {
@@ -376,11 +299,12 @@ is_tag(const struct token *t)
 }
 
 static void
-add_mention(struct parse *p, const struct token *t, bool group, uint32_t number)
+add_mention(struct parse *p, const struct token *t, enum mention_kind kind,
+    uint32_t number)
 {
 	p->mention = rules_grow(
 	    p->mention, &p->mention_room, p->nmention + 1, sizeof(*p->mention));
-	p->mention[p->nmention++] = (struct mention){ *t, group, number };
+	p->mention[p->nmention++] = (struct mention){ *t, kind, number };
 }
 
 uint32_t
@@ -389,7 +313,7 @@ mention_carrier(struct parse *p, const struct token *t)
 	uint32_t number = carrier_put(p->rs, t->text, t->len);
 
 	p->rs->carrier[number].used = true;
-	add_mention(p, t, false, number);
+	add_mention(p, t, MENTION_CARRIER, number);
 	return number;
 }
 
@@ -399,7 +323,17 @@ mention_group(struct parse *p, const struct token *t)
 	uint32_t number = group_put(p->rs, t->text, t->len);
 
 	p->rs->group[number].used = true;
-	add_mention(p, t, true, number);
+	add_mention(p, t, MENTION_GROUP, number);
+	return number;
+}
+
+uint32_t
+mention_plan(struct parse *p, const struct token *t)
+{
+	uint32_t number = plan_put(p->rs, t->text, t->len);
+
+	p->rs->plan[number].used = true;
+	add_mention(p, t, MENTION_PLAN, number);
 	return number;
 }
 

@@ -11,17 +11,17 @@ struct mistake {
 
 static const struct mistake mistakes[] = {
 	{ "rout a to any via ses",
-	  "1:1: expected 'route', 'carrier', 'shape', 'expect', "
-	  "'hint' or 'include', got 'rout', did you mean 'route'?\n" },
+	  "1:1: expected 'route', 'carrier', 'shape', 'reply', "
+	  "'warm-up', 'expect', 'hint' or 'include', got 'rout', did you mean 'route'?\n" },
 	{ "foo",
-	  "1:1: expected 'route', 'carrier', 'shape', 'expect', "
-	  "'hint' or 'include', got 'foo'\n" },
+	  "1:1: expected 'route', 'carrier', 'shape', 'reply', "
+	  "'warm-up', 'expect', 'hint' or 'include', got 'foo'\n" },
 	{ "\"route\" a to any via ses",
-	  "1:1: expected 'route', 'carrier', 'shape', 'expect', "
-	  "'hint' or 'include', got '\"route\"', did you mean 'route'?\n" },
+	  "1:1: expected 'route', 'carrier', 'shape', 'reply', "
+	  "'warm-up', 'expect', 'hint' or 'include', got '\"route\"', did you mean 'route'?\n" },
 	{ "via ses",
-	  "1:1: expected 'route', 'carrier', 'shape', 'expect', "
-	  "'hint' or 'include', got 'via'\n" },
+	  "1:1: expected 'route', 'carrier', 'shape', 'reply', "
+	  "'warm-up', 'expect', 'hint' or 'include', got 'via'\n" },
 	{ "route",
 	  "1:6: expected a name for the rule after 'route'\n" },
 	{ "route to any via ses",

@@ -220,7 +220,8 @@ static const struct mistake route_mistakes[] = {
 	  "carrier 'none'\n" },
 	{ "shape default warm-up",
 	  "1:22: expected the name of a warm-up plan after 'warm-up'\n" },
-	{ "shape default warm-up slow warm-up fast",
+	{ "shape default warm-up slow warm-up fast\n"
+	  "warm-up slow first 1 grow 2 cap 9",
 	  "1:28: 'warm-up' is set already for the same, at r:1\n" },
 	{ "shape default warm-up \"slow\"",
 	  "1:23: expected the name of a warm-up plan, got '\"slow\"'\n" },

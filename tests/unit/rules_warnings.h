@@ -193,6 +193,7 @@ static const struct mistake warnings[] = {
 	  "route z any via ses",
 	  "" },
 	{ "shape default warm-up slow\n"
+	  "warm-up slow first 1 grow 2 cap 9\n"
 	  "route z any via ses",
 	  "" },
 	{ "route a user * not user \"a b\" \"*\" via mta\n"

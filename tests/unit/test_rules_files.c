@@ -212,8 +212,8 @@ test_wildcard_refused(void **state)
 			  "route default any via ses\n");
 	assert_load_fails("bad",
 	    "bad.d/a.rules:1:1: expected 'route', 'carrier', 'shape', "
-	    "'expect', 'hint' or 'include', got 'rout', did you mean "
-	    "'route'?\n"
+	    "'reply', 'warm-up', 'expect', 'hint' or 'include', got 'rout', "
+	    "did you mean 'route'?\n"
 	    "    rout a to a.jp via mta\n"
 	    "    ^\n"
 	    "bad.d/b.rules:1:9: cannot read 'bad.d/../bad.d/a.rules': it is "
