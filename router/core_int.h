@@ -10,8 +10,10 @@
 
 #include "router/core.h"
 #include "router/lane.h"
+#include "router/pause.h"
 #include "router/queue.h"
 #include "router/settle.h"
+#include "router/sources.h"
 #include "router/store/store.h"
 
 struct core {
@@ -21,6 +23,8 @@ struct core {
 	struct queue *queue;
 	struct lanes *lanes;
 	struct settler *settler;
+	struct pauses *pauses;
+	struct sources *sources;
 	struct io **ios;
 	unsigned nios, next_io;
 	struct id_maker ids;          /* for DSNs; maker 0 */
@@ -31,7 +35,7 @@ struct core {
 	struct event *tick;           /* 10 times a second */
 	struct event *work;           /* activated by core_wake: one round of queue and lanes */
 	unsigned intakes;             /* I/O threads that still have inbound sessions, while stopping */
-	unsigned edits;               /* requests of core_edit.c to the store under way */
+	unsigned edits;               /* requests of core_edit.c and keep.c to the store under way */
 	enum { LOOK_NONE, LOOK_UNDER_WAY, LOOK_AGAIN } look_at_held;
 	int64_t stop_by;              /* mono ms; 0: not stopping */
 	void (*stopped)(void *arg);
@@ -45,6 +49,10 @@ void core_take(struct core *, struct recipient *);
 bool core_may_fall_back(const struct core *, const struct recipient *);
 /* A path was closed or opened: what waits for it or could wait there instead is taken again. */
 void core_paths_changed(struct core *);
+
+/* A pause or a drain has begun or ended, or a source has no more allowance: lanes look again whether
+ * they may send, and who waits for a source that it should leave is taken again. */
+void core_pauses_changed(struct core *);
 
 /* core_edit.c: the rules of the configuration are in force because `who` did it: into the store's
  * history, and what is odd about them into the log. */
