@@ -23,6 +23,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_queue,
 	&cli_rules,
 	&cli_user,
+	&cli_dkim,
 	&cli_reload,
 	&cli_version,
 	&cli_help,
