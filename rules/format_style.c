@@ -72,6 +72,40 @@ split_carrier(
 	cell[2] = n > 2 && word_is(&t[2], "group") ? 4 : 2;
 }
 
+/* reply GROUP | what is said | what it means. A group may be called as an action
+ * is. */
+static void
+split_reply(
+    const struct style *s, const struct token *t, size_t n, size_t *cell)
+{
+	static const char *const actions[] = {
+		"bounce",
+		"filtered",
+		"requote",
+		"resend",
+		"retry",
+		"split",
+	};
+	size_t i = 2;
+
+	(void)s;
+	while (i < n && !among(&t[i], actions, COUNT(actions)))
+		i++;
+	cell[1] = 2;
+	cell[2] = i;
+}
+
+/* warm-up NAME | numbers */
+static void
+split_warm_up(
+    const struct style *s, const struct token *t, size_t n, size_t *cell)
+{
+	(void)s;
+	(void)t;
+	(void)n;
+	cell[1] = 2;
+}
+
 /* hint | domains | "text" */
 static void
 split_hint(const struct style *s, const struct token *t, size_t n, size_t *cell)
@@ -126,14 +160,27 @@ split_expect(
 static const struct format_key shape_keys[] = {
 	{ "connections", true },
 	{ "expiry", true },
+	{ "max-header", true },
+	{ "max-line", true },
+	{ "max-size", true },
 	{ "messages", true },
 	{ "quote", false },
 	{ "rate", true },
 	{ "raw", false },
 	{ "recipients", true },
+	{ "require-tls", true },
 	{ "retry", true },
+	{ "unfit", true },
 	{ "unknown-users", true },
 	{ "warm-up", true },
+};
+
+static const struct format_key warm_up_keys[] = {
+	{ "cap", true },
+	{ "first", true },
+	{ "grow", true },
+	{ "overflow", false },
+	{ "wait", false },
 };
 
 static const struct format_key expect_keys[] = {
@@ -180,6 +227,23 @@ static const struct style styles[] = {
 	    .nkey = COUNT(shape_keys),
 	},
 	{
+	    .keyword = "reply",
+	    .split = split_reply,
+	    .gap = { 2, 3 },
+	    .cap = { 40, 56 },
+	    .indent = 1,
+	    .own_line = true,
+	},
+	{
+	    .keyword = "warm-up",
+	    .split = split_warm_up,
+	    .gap = { 2 },
+	    .cap = { 40 },
+	    .indent = 1,
+	    .key = warm_up_keys,
+	    .nkey = COUNT(warm_up_keys),
+	},
+	{
 	    .keyword = "expect",
 	    .split = split_expect,
 	    .gap = { 2 },
@@ -212,29 +276,41 @@ binds(const struct token *t)
 		"<",
 		">",
 		"and",
+		"at-expiry",
+		"bounce",
 		"carrier",
 		"configuration-set",
 		"domain",
 		"expect",
 		"fallback",
+		"filtered",
 		"from",
 		"group",
 		"header-from",
 		"hint",
 		"include",
+		"lane",
 		"listener",
 		"local-part",
 		"not",
 		"path",
+		"pause",
 		"pool",
 		"reject",
+		"reply",
+		"requote",
+		"resend",
+		"retry",
 		"route",
 		"shape",
 		"size",
+		"source",
+		"split",
 		"tag",
 		"to",
 		"user",
 		"via",
+		"warm-up",
 	};
 
 	return among(t, words, COUNT(words));
