@@ -94,6 +94,9 @@ core_record_rules(struct core *c, const char *who)
 }
 
 static void on_looked_at(void *arg, int64_t changed, const char *why);
+enum edit_kind { EDIT_RETRY, EDIT_RELEASE, EDIT_DELETE };
+static void edit_queue(struct core *, const struct queue_filter *,
+    enum edit_kind, void (*done)(void *, int64_t, const char *), void *arg);
 
 static void
 look_at_held(struct core *c)
@@ -108,7 +111,7 @@ look_at_held(struct core *c)
 	};
 
 	c->look_at_held = LOOK_UNDER_WAY;
-	core_queue_edit(c, &held, false, on_looked_at, c);
+	edit_queue(c, &held, EDIT_RETRY, on_looked_at, c);
 }
 
 static void
@@ -297,8 +300,8 @@ on_edited(struct store_request *req)
 	free(e);
 }
 
-void
-core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
+static void
+edit_queue(struct core *c, const struct queue_filter *f, enum edit_kind kind,
     void (*done)(void *, int64_t, const char *), void *arg)
 {
 	struct edit *e = xcalloc(1, sizeof(*e));
@@ -312,16 +315,35 @@ core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
 	e->op.filter.sender = xstrdup(f->sender);
 	e->op.filter.path = xstrdup(f->path);
 	e->op.filter.carrier = xstrdup(f->carrier);
-	e->op.delete = delete;
+	e->op.delete = kind == EDIT_DELETE;
+	e->op.release = kind == EDIT_RELEASE;
 	e->op.now = clock_wall();
 	e->op.req.reply_to = c->inbox;
 	e->op.req.done = on_edited;
 	/* Those that wait in memory; those out with a session are too late to change. */
-	if (delete)
+	if (kind == EDIT_DELETE)
 		lanes_take(c->lanes, is_wanted, remove_one, e);
 	else
 		retry_in_memory(e);
 	c->edits++;
 	store_queue_edit(c->store, &e->op);
 	core_wake(c);
+}
+
+/*
+ * Who retries what is held, or this one message, wants it sent whatever its form. A retry of all or
+ * of a carrier's mail means other trouble, and lets nothing unfit out.
+ */
+void
+core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
+    void (*done)(void *, int64_t, const char *), void *arg)
+{
+	bool release = f->message != 0 ||
+	    (f->path != NULL && strcmp(f->path, RULES_PATH_HOLD) == 0);
+
+	edit_queue(c, f,
+	    delete ? EDIT_DELETE
+		: release ? EDIT_RELEASE
+			  : EDIT_RETRY,
+	    done, arg);
 }

@@ -41,6 +41,7 @@ struct message {
 	char *envid;             /* decoded; "" */
 	char ret;                /* 'F', 'H', 0 */
 	bool body_8bit, smtputf8;
+	bool returns;            /* its sender is kept, so that its bounces may come to us: bounce_in.h */
 	char *user;              /* authenticated; "" */
 	char *listener;          /* name of the listener, "dsn" for our own */
 	char *client;            /* peer's address; "" */
@@ -97,6 +98,10 @@ enum recipient_state {      /* stored as these numbers */
 	RCPT_SENDING = 2,   /* final dot may be sent, reply unread */
 };
 
+/* Its carrier would refuse the message for its form, so an mta path bounces or holds it as its shape
+ * says, without a try. Stored as these numbers. */
+enum unfit { FIT = 0, UNFIT_FORM = 1, UNFIT_SIZE = 2 };
+
 struct recipient {
 	TAILQ_ENTRY(recipient) link; /* in its lane, or in a list handed over */
 	struct message *message;     /* one reference held */
@@ -106,6 +111,7 @@ struct recipient {
 	char *orcpt;                 /* "rfc822;..." decoded; "" */
 	unsigned notify;             /* bits of enum smtp_notify; 0 none given */
 	bool irregular, utf8;
+	enum unfit unfit;            /* what `last` says then; an operator's retry takes it away */
 	struct route route;          /* what it is counted under, see store.h */
 	unsigned shelf;              /* the store's shelf for it, see queue.h */
 	unsigned attempts;           /* begun so far */

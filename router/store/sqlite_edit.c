@@ -106,6 +106,7 @@ retry_one(struct sqlite_engine *eng, const struct pick *p, void *arg)
 	sqlite3_bind_int64(st, 1, p->message);
 	sqlite3_bind_int64(st, 2, p->index);
 	sqlite3_bind_int64(st, 3, ed->edit->now);
+	sqlite3_bind_int(st, 4, ed->edit->release ? ~FLAGS_UNFIT : ~0);
 	ed->edit->next.changed++;
 	return sqlite_run(
 	    &eng->q, st, "make a recipient due", &ed->edit->req.err);

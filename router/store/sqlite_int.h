@@ -77,7 +77,10 @@ enum recipient_column {
 	R_GROUP, R_RULE, R_RULESET, R_CONFIGURATION_SET, R_SENDER, R_COLUMNS
 };
 enum { FLAG_IRREGULAR = 1, FLAG_UTF8 = 2 }; /* of a recipient */
-enum { FLAG_8BIT = 1, FLAG_SMTPUTF8 = 2 };  /* of a message */
+enum { FLAG_8BIT = 1, FLAG_SMTPUTF8 = 2, FLAG_RETURNS = 4 };  /* of a message */
+
+/* Two more bits of a recipient are its enum unfit. */
+enum { FLAGS_UNFIT = 3 << 3, FLAGS_UNFIT_AT = 3 };
 
 /* Both sides of the engine: a connection and its statements. */
 struct sqlite {

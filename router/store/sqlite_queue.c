@@ -22,7 +22,8 @@ bind_message(sqlite3_stmt *st, const struct message *m)
 	bind_text(st, i++, m->envid);
 	sqlite3_bind_int(st, i++, m->ret);
 	sqlite3_bind_int(st, i++,
-	    (m->body_8bit ? FLAG_8BIT : 0) | (m->smtputf8 ? FLAG_SMTPUTF8 : 0));
+	    (m->body_8bit ? FLAG_8BIT : 0) | (m->smtputf8 ? FLAG_SMTPUTF8 : 0) |
+		(m->returns ? FLAG_RETURNS : 0));
 	bind_text(st, i++, m->user);
 	bind_text(st, i++, m->listener);
 	bind_text(st, i++, m->client);
@@ -68,7 +69,8 @@ bind_recipient(
 	sqlite3_bind_int64(st, i++, r->attempts);
 	sqlite3_bind_int64(st, i++, r->notify);
 	sqlite3_bind_int(st, i++,
-	    (r->irregular ? FLAG_IRREGULAR : 0) | (r->utf8 ? FLAG_UTF8 : 0));
+	    ((int)r->unfit << FLAGS_UNFIT_AT) |
+		(r->irregular ? FLAG_IRREGULAR : 0) | (r->utf8 ? FLAG_UTF8 : 0));
 	sqlite3_bind_int(st, i++, r->unread);
 	sqlite3_bind_int(st, i++, r->delay_told);
 	bind_text(st, i++, r->address);

@@ -28,6 +28,7 @@ sqlite_row_message(sqlite3_stmt *st, int i)
 	flags = sqlite3_column_int(st, i++);
 	m->body_8bit = (flags & FLAG_8BIT) != 0;
 	m->smtputf8 = (flags & FLAG_SMTPUTF8) != 0;
+	m->returns = (flags & FLAG_RETURNS) != 0;
 	set(&m->user, st, i++);
 	set(&m->listener, st, i++);
 	set(&m->client, st, i++);
@@ -78,6 +79,7 @@ sqlite_row_recipient(sqlite3_stmt *st, struct message *m)
 	r->notify = (unsigned)sqlite3_column_int64(st, R_NOTIFY);
 	r->irregular = (flags & FLAG_IRREGULAR) != 0;
 	r->utf8 = (flags & FLAG_UTF8) != 0;
+	r->unfit = (enum unfit)((flags & FLAGS_UNFIT) >> FLAGS_UNFIT_AT);
 	r->unread = sqlite3_column_int(st, R_UNREAD) != 0;
 	r->delay_told = sqlite3_column_int(st, R_DELAY_TOLD) != 0;
 	set(&r->orcpt, st, R_ORCPT);

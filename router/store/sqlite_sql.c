@@ -133,7 +133,7 @@ const char *const sqlite_sql[SQL_MAX] = {
 			   "  WHERE (message, idx) > (?7, ?8) AND message <= ?9"
 			   "  ORDER BY message, idx LIMIT ?10) r"
 			   " CROSS JOIN message m ON m.id = r.message",
-	[SQL_RETRY_NOW] = "UPDATE recipient SET due = ?3"
+	[SQL_RETRY_NOW] = "UPDATE recipient SET due = ?3, flags = flags & ?4"
 			  " WHERE message = ?1 AND idx = ?2 AND due > ?3",
 	[SQL_TRIM_EVENTS] = "DELETE FROM event WHERE seq <="
 			    " (SELECT max(seq) FROM (SELECT seq, at FROM event"

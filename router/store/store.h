@@ -238,6 +238,7 @@ struct store_queue_edit {
 	struct store_request req;
 	struct queue_filter filter;
 	bool delete;
+	bool release;                 /* retry: they are FIT from now on */
 	int64_t now;
 	uint64_t changed;             /* out */
 	struct edit_progress at, next;/* the store's: as committed, and as in this transaction */
