@@ -1,8 +1,8 @@
 /*
  * core.c - the core thread: what comes in from the other threads, and the turn of the loop.
  *
- * core_take (core_take.c) routes a recipient and gives it to its lane; session_done takes a delivery
- * back and settles it; core_wake makes one round of queue, lanes and settler per turn of the loop.
+ * core_take (core_take.c) routes a recipient and gives it to its lane; session_done (core_back.c) takes
+ * a delivery back and settles it; core_wake makes one round of queue, lanes and settler per turn of the loop.
  */
 #include "router/core_int.h"
 
@@ -112,77 +112,7 @@ core_accepted(struct core *c, struct core_accepted *a)
 	inbox_post(c->inbox, &a->task);
 }
 
-/* -- deliveries come back -------------------------------------------------------------------------------- */
-
-/* The one that says most of lane and path: the widest radius, and of two alike the worse. */
-static bool
-says_more(const struct outcome *a, const struct verdict *va,
-    const struct outcome *b, const struct verdict *vb)
-{
-	if (va->action == VERDICT_HOLD || vb->action == VERDICT_HOLD)
-		return va->action == VERDICT_HOLD;
-	if (a->scope != b->scope)
-		return a->scope > b->scope;
-	return va->pause > vb->pause || (va->slow && !vb->slow);
-}
-
-/* Nothing was wrong with the recipient: back without an attempt counted. */
-static bool
-goes_back(const struct delivery *d, const struct verdict *v)
-{
-	return v->action == VERDICT_HOLD ||
-	    (v->reconnect && d->session->messages > 1);
-}
-
-/* When its turn comes again: at once where a new session or another path will do. */
-static int64_t
-back_at(const struct core *c, const struct recipient *r,
-    const struct verdict *v, int64_t now)
-{
-	return v->reconnect || core_may_fall_back(c, r)
-	    ? now
-	    : now + c->config->probe;
-}
-
-static void
-on_delivered(struct task *t)
-{
-	struct delivery *d = container_of(t, struct delivery, task);
-	struct session *s = d->session;
-	struct core *c = s->core;
-	int64_t now = clock_wall();
-	const struct outcome *why = NULL;
-	struct verdict v, worst = { 0 };
-
-	for (size_t i = 0; i < d->n; i++) {
-		struct recipient *r = d->recipients[i];
-		const struct outcome *o = &d->rcpt[i].outcome;
-		if (d->untried) {
-			settle_return(c->settler, r, now + 1000);
-			continue;
-		}
-		classify(
-		    c->config->rules, s->path->kind, d->route.group, o, &v);
-		if (why == NULL || says_more(o, &v, why, &worst)) {
-			why = o;
-			worst = v;
-		}
-		if (goes_back(d, &v))
-			settle_return(c->settler, r, back_at(c, r, &v, now));
-		else
-			settle_attempt(c->settler, r, d, o, &v);
-	}
-	if (lane_delivered(d, why != NULL ? &worst : NULL, why))
-		core_paths_changed(c);
-	core_wake(c);
-}
-
-void
-session_done(struct delivery *d)
-{
-	d->task.run = on_delivered;
-	inbox_post(d->session->core->inbox, &d->task);
-}
+/* -- sessions end ------------------------------------------------------------------------------------------- */
 
 static void
 on_session_closed(struct task *t)
@@ -300,6 +230,7 @@ core_start(struct core *c, struct io **ios, unsigned nios)
 	c->ios = ios;
 	c->nios = nios;
 	store_each_shelf(c->store, note_shelf, c->queue);
+	lanes_load(c->lanes);
 	core_record_rules(c, "start");
 	core_look_at_held(c); /* the rules may have changed while nobody ran */
 	core_wake(c);

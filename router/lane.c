@@ -28,6 +28,8 @@ lanes_new(struct core *core)
 	TAILQ_INIT(&ls->all);
 	TAILQ_INIT(&ls->run);
 	TAILQ_INIT(&ls->paths);
+	ls->kept = map_new();
+	STAILQ_INIT(&ls->kept_list);
 	return ls;
 }
 
@@ -58,7 +60,9 @@ lane_new(struct lanes *ls, char *key, const struct recipient *r,
 	l->scale = 1;
 	l->by_domain = map_new();
 	TAILQ_INIT(&l->dests);
+	TAILQ_INIT(&l->deliveries);
 	lane_configure(l, ls->core->config);
+	lane_restore(l);
 	l->timer = evtimer_new(ls->core->base, on_timer, l);
 	map_put(ls->by_key, l->key, l);
 	TAILQ_INSERT_TAIL(&ls->all, l, link);
@@ -74,6 +78,7 @@ lane_free(struct lane *l)
 	TAILQ_REMOVE(&l->lanes->all, l, link);
 	map_remove(l->lanes->by_key, l->key);
 	map_free(&l->by_domain);
+	pace_clear(&l->pace);
 	event_free(l->timer);
 	config_unref(&l->config);
 	free(l->key);
@@ -155,6 +160,7 @@ lanes_free(struct lanes **lsp)
 		free(p);
 	}
 	map_free(&ls->by_key);
+	lanes_forget_kept(ls);
 	free(ls);
 	*lsp = NULL;
 }

@@ -24,6 +24,9 @@ struct verdict;
 struct lanes *lanes_new(struct core *);
 void lanes_free(struct lanes **); /* recipients and sessions gone before */
 
+/* What lanes were doing before the restart: once, before the store's first request. */
+void lanes_load(struct lanes *);
+
 /* The recipient waits in the lane of its route from now on. `first`: ahead of its sender's others. */
 void lanes_add(struct lanes *, struct recipient *, bool first);
 /* Gives work to sessions wherever there is room; called when anything has changed, and on a timer. */
@@ -56,6 +59,9 @@ bool lanes_keep(const struct lanes *, const struct recipient *);
  * says how the whole went), a session has gone. True when the path was closed or opened by it. */
 bool lane_delivered(struct delivery *, const struct verdict *worst, const struct outcome *why);
 void lane_session_closed(struct session *);
+
+/* Its sessions carry a limited number of recipients. */
+bool lane_limits_recipients(const struct lane *);
 
 void lanes_each(struct lanes *, void (*each)(void *arg, const struct lane_row *), void *arg);
 unsigned lanes_sessions(const struct lanes *);

@@ -1,15 +1,18 @@
 /*
- * lane_int.h - lanes' inside: who waits (lane.c), who carries (lane_session.c), when (lane_pace.c),
- * what has become old (lane_sweep.c), whether the path is open (lane_path.c).
+ * lane_int.h - lanes' inside: who waits (lane.c), who carries (lane_session.c), what came of it
+ * (lane_judge.c), when (lane_pace.c), what has become old (lane_sweep.c), whether the path is open
+ * (lane_path.c), what of it outlives a restart (lane_keep.c).
  */
 #ifndef ROUTER_LANE_INT_H
 #define ROUTER_LANE_INT_H
 
 #include "router/core_int.h"
 #include "router/lane.h"
+#include "router/pace.h"
 #include "rules/rules.h"
 
 struct event;
+struct kept_pace;
 struct map;
 
 /* A rest after trouble, longer each time until something succeeds. */
@@ -66,9 +69,15 @@ struct lane {
 	unsigned waiting, sending, sessions;
 	struct backoff backoff;
 	int64_t succeeded;          /* mono ms: when the peer last had its say on a message */
-	double rate;                /* recipients per second; 0: no limit */
-	double scale;               /* 1, lower after "too fast" */
-	double next_at;             /* mono ms: when the next may leave */
+	struct pace pace;
+	/* What the peer bears of the shape, found out by trying: halved when it pushes back, more with
+	 * each success (AIMD). */
+	double scale;               /* of the rate: 1, or lower */
+	double width;               /* connections: the shape's, or fewer */
+	int64_t slowed;             /* mono ms: when it pushed back last; 0: never */
+	unsigned split;             /* recipients in a session at most, for it said "too many"; 0: as
+				       the shape says */
+	struct delivery_list deliveries; /* on their way */
 	struct event *timer;
 };
 TAILQ_HEAD(lane_list, lane);
@@ -80,6 +89,10 @@ struct lanes {
 	TAILQ_HEAD(, path_state) paths;
 	unsigned sessions, sending;
 	int64_t swept;
+	int64_t began;              /* mono ms: of this process; 0: the store is new, nothing was
+				       sent before */
+	struct map *kept;           /* lane's key -> its pace before the restart, */
+	STAILQ_HEAD(, kept_pace) kept_list; /* and all of these */
 };
 
 /* lane.c */
@@ -99,7 +112,17 @@ struct path_state *path_state_get(struct lanes *, const char *name);
 /* Its rule says `fallback hold`. */
 bool lane_waits_for_path(const struct recipient *);
 
+/* lane_keep.c */
+void lanes_forget_kept(struct lanes *);
+void lane_restore(struct lane *);             /* a new one: what it sent before the restart */
+void lane_keep(struct lane *, int64_t now);   /* a long period's progress, when there is news */
+
 /* lane_session.c */
+/* Recipients that one session may carry; 0: no limit. */
+unsigned lane_session_limit(const struct lane *);
+void delivery_free(struct delivery *);
+void session_forget(struct session *);        /* gone, and without a delivery */
+void session_next(struct session *, const struct delivery *, bool worn); /* rests, or closes */
 void lane_close_session(struct session *); /* without delivery and in no list: once */
 
 /* lane_sweep.c */
@@ -115,11 +138,11 @@ bool backoff_rests(const struct backoff *, int64_t now);
  * met is why it rests. */
 bool backoff_knows(const struct backoff *, int64_t started, int64_t least);
 
-/* When the lane may send next: now or before, or the mono ms to wake at. */
+/* When the lane may send next: now or before, the mono ms to wake at, or INT64_MAX: when somebody who
+ * is on the way has come back. */
 int64_t lane_open_at(const struct lane *, int64_t now);
-/* A transaction of n recipients leaves now. */
-void lane_spend(struct lane *, unsigned n, int64_t now);
-void lane_slow_down(struct lane *);
+/* What was sent at `started` was too fast. Those sent before the last time tell nothing new. */
+void lane_slow_down(struct lane *, int64_t started);
 void lane_speed_up(struct lane *);
 /* Connections that may be open: one while the lane or its path is being probed. */
 unsigned lane_connections(const struct lane *);

@@ -1,5 +1,5 @@
 /*
- * lane_pace.c - when a lane may send: rests after trouble, rate, number of connections.
+ * lane_pace.c - when a lane may send: rests after trouble, rate (pace.c), number of connections.
  */
 #include "router/lane_int.h"
 
@@ -12,7 +12,6 @@
 
 #define REST_FIRST 5000    /* ms after the first failure, or the shape's first retry when shorter */
 #define REST_MOST  1800000 /* ms */
-#define CATCH_UP   20.0    /* ms of a late timer that are made good */
 
 /* Plus or minus a fifth, so that what failed together does not come back together. */
 static int64_t
@@ -71,43 +70,38 @@ backoff_knows(const struct backoff *b, int64_t started, int64_t least)
 int64_t
 lane_open_at(const struct lane *l, int64_t now)
 {
-	int64_t at = now;
+	int64_t at = pace_open_at(&l->pace, now);
 
 	if (l->state->hold.until > at)
 		at = l->state->hold.until;
 	if (l->backoff.until > at)
 		at = l->backoff.until;
-	if (l->rate > 0 && l->next_at > (double)at)
-		at = (int64_t)(l->next_at + 0.999);
 	return at;
 }
 
-void
-lane_spend(struct lane *l, unsigned n, int64_t now)
-{
-	double from = (double)now - CATCH_UP;
+/* -- what the peer bears ----------------------------------------------------------------------- */
 
-	if (l->rate <= 0)
+#define SCALE_LEAST (1.0 / 64)
+#define SCALE_STEP  0.01 /* of the shape's rate, per success */
+#define WIDTH_STEP  0.02 /* connections, per success */
+
+void
+lane_slow_down(struct lane *l, int64_t started)
+{
+	if (l->slowed > 0 && started <= l->slowed)
 		return;
-	if (l->next_at > from)
-		from = l->next_at;
-	l->next_at = from + n * 1000.0 / (l->rate * l->scale);
-}
-
-void
-lane_slow_down(struct lane *l)
-{
-	l->scale /= 2;
-	if (l->scale < 1.0 / 64)
-		l->scale = 1.0 / 64;
+	l->slowed = clock_mono();
+	l->scale = l->scale / 2 > SCALE_LEAST ? l->scale / 2 : SCALE_LEAST;
+	l->width = l->width / 2 > 1 ? l->width / 2 : 1;
 }
 
 void
 lane_speed_up(struct lane *l)
 {
-	l->scale += 0.01;
-	if (l->scale > 1)
-		l->scale = 1;
+	double most = l->shape.connections;
+
+	l->scale = l->scale + SCALE_STEP < 1 ? l->scale + SCALE_STEP : 1;
+	l->width = l->width + WIDTH_STEP < most ? l->width + WIDTH_STEP : most;
 }
 
 unsigned
@@ -115,29 +109,56 @@ lane_connections(const struct lane *l)
 {
 	if (l->backoff.failures > 0 || l->state->hold.failures > 0)
 		return 1;
-	return l->shape.connections;
+	return (unsigned)l->width;
+}
+
+/* -- from the configuration ------------------------------------------------------------------------ */
+
+/* A path's rate may have a fraction. */
+static bool
+pace_path(struct lane *l, double rate)
+{
+	if (rate >= 1 && rate <= (unsigned)rate)
+		return pace_set(&l->pace, (unsigned)rate, 1000, true);
+	if (rate >= 0.1)
+		return pace_set(&l->pace, (unsigned)(rate * 10), 10000, true);
+	if (rate > 0)
+		return pace_set(&l->pace, 1, (int64_t)(1000 / rate), true);
+	return pace_set(&l->pace, 0, 0, true);
+}
+
+/* True when the rate is another. */
+static bool
+take_shape(struct lane *l)
+{
+	ruleset_shape(l->config->rules,
+	    l->carrier[0] != '\0' ? l->carrier : NULL,
+	    l->group[0] != '\0' ? l->group : NULL, l->group, l->path,
+	    &l->shape);
+	if (l->settings->kind != PATH_SES)
+		return pace_set(&l->pace, l->shape.rate_count,
+		    (int64_t)l->shape.rate_seconds * 1000, false);
+	/* SES judges a message as a whole, so each recipient goes alone; the rate is the account's. */
+	l->shape.recipients_per_message = 1;
+	l->shape.connections = l->settings->connections;
+	l->shape.messages = l->settings->messages_per_connection;
+	return pace_path(l, l->settings->rate);
 }
 
 void
 lane_configure(struct lane *l, struct config *config)
 {
 	struct config *old = l->config;
+	bool full = l->width >= l->shape.connections;
+	const struct delivery *d;
 
 	l->config = config_ref(config);
 	l->settings = config_path_find(config, l->path);
-	ruleset_shape(config->rules, l->carrier[0] != '\0' ? l->carrier : NULL,
-	    l->group[0] != '\0' ? l->group : NULL, l->group, l->path,
-	    &l->shape);
-	l->rate = l->shape.rate_count > 0
-	    ? (double)l->shape.rate_count / l->shape.rate_seconds
-	    : 0;
-	if (l->settings->kind == PATH_SES) {
-		/* SES judges a message as a whole, so each recipient goes alone; the rate is the
-		 * account's. */
-		l->shape.recipients_per_message = 1;
-		l->shape.connections = l->settings->connections;
-		l->shape.messages = l->settings->messages_per_connection;
-		l->rate = l->settings->rate;
-	}
+	if (take_shape(l))
+		TAILQ_FOREACH (d, &l->deliveries, link)
+			pace_resume(&l->pace, d->number, (unsigned)d->n);
+	if (full || l->width > l->shape.connections)
+		l->width = l->shape.connections;
+	l->split = 0;
 	config_unref(&old);
 }

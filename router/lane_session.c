@@ -1,14 +1,13 @@
 /*
- * lane_session.c - a lane's sessions: who carries what, and what came of it.
+ * lane_session.c - a lane's sessions: who carries what.
  *
  * A session that is free takes the next recipient in turn, together with others of the same message.
- * The core settles them when the delivery is back; lane_delivered then judges session and lane.
+ * The core settles them when the delivery is back; lane_judge.c then judges session and lane.
  */
 #include "router/lane_int.h"
 
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
-#include "mta/base/log.h"
 #include "router/body.h"
 #include "router/config.h"
 #include "router/route.h"
@@ -54,16 +53,32 @@ least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
+unsigned
+lane_session_limit(const struct lane *l)
+{
+	unsigned limit = l->shape.recipients_per_session;
+
+	if (l->split > 0 && (limit == 0 || l->split < limit))
+		limit = l->split;
+	return limit;
+}
+
+bool
+lane_limits_recipients(const struct lane *l)
+{
+	return lane_session_limit(l) > 0;
+}
+
 /* How many recipients one transaction of that session may carry. */
 static unsigned
 transaction_limit(const struct session *s)
 {
-	const struct rules_shape *shape = &s->lane->shape;
-	unsigned limit = shape->recipients_per_message;
+	unsigned limit = s->lane->shape.recipients_per_message;
+	unsigned session = lane_session_limit(s->lane);
 
-	if (shape->recipients_per_session > 0)
-		limit = least(
-		    limit, shape->recipients_per_session - s->recipients);
+	if (session > 0)
+		limit = least(limit, session - s->recipients);
+	limit = least(limit, pace_room(&s->lane->pace, clock_mono()));
 	return limit > 0 ? limit : 1;
 }
 
@@ -71,6 +86,7 @@ static bool
 goes_along(const struct recipient *r, const struct recipient *first)
 {
 	return r != NULL && r->message == first->message &&
+	    r->requoted == first->requoted &&
 	    route_equal(&r->route, &first->route);
 }
 
@@ -79,11 +95,15 @@ static bool
 goes_raw(const struct lane *l, const struct recipient *r)
 {
 	struct rules_shape shape;
+	bool raw;
 
-	if (r->route.local_part != LOCAL_PART_SHAPE)
-		return r->route.local_part == LOCAL_PART_RAW;
-	route_shape(l->config, &r->route, r->domain, &shape);
-	return shape.raw;
+	if (r->route.local_part != LOCAL_PART_SHAPE) {
+		raw = r->route.local_part == LOCAL_PART_RAW;
+	} else {
+		route_shape(l->config, &r->route, r->domain, &shape);
+		raw = shape.raw;
+	}
+	return raw != r->requoted;
 }
 
 static void
@@ -134,7 +154,7 @@ take_delivery(struct session *session, struct sender *s)
 	return d;
 }
 
-static void
+void
 delivery_free(struct delivery *d)
 {
 	free((void *)(uintptr_t)d->begin.index);
@@ -163,6 +183,7 @@ session_new(struct dest *dest)
 	s->domain = xstrdup(dest->domain);
 	s->lane = l;
 	s->dest = dest;
+	TAILQ_INIT(&s->delivered);
 	dest->sessions++;
 	l->sessions++;
 	l->state->sessions++;
@@ -181,9 +202,10 @@ wake_for_connection(struct lanes *ls, const struct path_state *state)
 			lane_make_runnable(l);
 }
 
-static void
+void
 session_forget(struct session *s)
 {
+	resend_forget(&s->delivered);
 	if (s->lane->state->sessions >= s->lane->settings->max_connections)
 		wake_for_connection(s->lane->lanes, s->lane->state);
 	s->dest->sessions--;
@@ -202,11 +224,11 @@ lane_close_session(struct session *s)
 static bool
 session_is_used_up(const struct session *s)
 {
-	const struct rules_shape *shape = &s->lane->shape;
+	unsigned messages = s->lane->shape.messages;
+	unsigned recipients = lane_session_limit(s->lane);
 
-	return (shape->messages > 0 && s->messages >= shape->messages) ||
-	    (shape->recipients_per_session > 0 &&
-		s->recipients >= shape->recipients_per_session) ||
+	return (messages > 0 && s->messages >= messages) ||
+	    (recipients > 0 && s->recipients >= recipients) ||
 	    s->config != s->lane->config || core_is_stopping(s->core);
 }
 
@@ -222,18 +244,28 @@ dispatch(struct session *s, struct delivery *d, bool fresh)
 	l->sending += (unsigned)d->n;
 	l->state->sending += (unsigned)d->n;
 	l->lanes->sending += (unsigned)d->n;
-	lane_spend(l, (unsigned)d->n, s->started);
+	d->number =
+	    pace_start(&l->pace, (unsigned)d->n, s->started, l->scale);
+	TAILQ_INSERT_TAIL(&l->deliveries, d, link);
+	lane_keep(l, s->started);
 	if (fresh)
 		courier_open(s);
 	else
 		courier_deliver(s, d);
 }
 
-static void
-session_rest(struct session *s)
+void
+session_next(struct session *s, const struct delivery *d, bool worn)
 {
-	s->idle_since = clock_mono();
-	TAILQ_INSERT_HEAD(&s->dest->idle, s, link);
+	/* One that is not usable is on its way out: `closed` follows. */
+	if (s->gone) {
+		session_forget(s);
+	} else if (d->usable && (worn || session_is_used_up(s))) {
+		lane_close_session(s);
+	} else if (d->usable) {
+		s->idle_since = clock_mono();
+		TAILQ_INSERT_HEAD(&s->dest->idle, s, link);
+	}
 }
 
 static struct session *
@@ -360,7 +392,8 @@ lane_run(struct lane *l)
 	while (l->waiting > 0) {
 		at = lane_open_at(l, now);
 		if (at > now) {
-			set_timer(l, at - now);
+			if (at != INT64_MAX)
+				set_timer(l, at - now);
 			return;
 		}
 		if (!run_one(l, now)) {
@@ -409,138 +442,3 @@ lanes_close_sessions(struct lanes *ls)
 			while ((s = idle_session(d)) != NULL)
 				lane_close_session(s);
 }
-
-/* -- what came of it -------------------------------------------------------------------------------------- */
-
-static void
-log_rest(const struct lane *l, const char *what, const struct backoff *b)
-{
-	struct logline line;
-
-	if (!log_start(&line, LOG_WARN, what))
-		return;
-	log_str(&line, "path", l->path);
-	if (l->source[0] != '\0')
-		log_str(&line, "source", l->source);
-	if (l->group[0] != '\0')
-		log_str(&line, "group", l->group);
-	log_ms(&line, "rest", b->until - clock_mono());
-	log_int(&line, "failures", b->failures);
-	log_str(&line, "why", b->why);
-	log_end(&line);
-}
-
-/* A rest need not be longer than the longest wait of the lane's own schedule. */
-static int64_t
-longest_rest(const struct lane *l, int64_t pause)
-{
-	int64_t longest = (int64_t)l->shape.retry[l->shape.nretry - 1] * 1000;
-
-	return pause < longest ? pause : longest;
-}
-
-/* Once for all sessions that meet the same trouble together: each of them would double the rest. */
-static bool
-start_rest(const struct session *s, struct backoff *b, int64_t least,
-    int64_t fixed, const struct outcome *why, const char *event)
-{
-	if (backoff_knows(b, s->started, least))
-		return false;
-	backoff_fail(b, &s->lane->shape, least, fixed, why->text);
-	log_rest(s->lane, event, b);
-	return true;
-}
-
-/* Trouble whose radius is wider than a message: somebody rests. True when the path was closed. */
-static bool
-push_back(struct session *s, const struct verdict *v, const struct outcome *why)
-{
-	struct lane *l = s->lane;
-
-	if (v->action == VERDICT_HOLD)
-		return start_rest(s, &l->state->hold, 0, l->config->probe, why,
-		    "path_closed");
-	if (why->stage == STAGE_DNS)
-		start_rest(
-		    s, &s->dest->backoff, 0, 0, why, "destination_rests");
-	else if (l->succeeded < s->started || v->pause > 0)
-		/* While others of the lane talk, one that fails is no verdict on the lane. */
-		start_rest(s, &l->backoff, longest_rest(l, v->pause), 0, why,
-		    "lane_rests");
-	return false;
-}
-
-/* True when the path was closed or opened. */
-static bool
-judge(struct session *s, const struct verdict *v, const struct outcome *why)
-{
-	struct lane *l = s->lane;
-	bool opened;
-
-	if (v->slow)
-		lane_slow_down(l);
-	else if (v->action == VERDICT_SENT)
-		lane_speed_up(l);
-	if (v->reconnect)
-		return false;
-	if (v->action == VERDICT_HOLD || v->pause > 0 ||
-	    (why->scope >= SCOPE_SESSION && v->action == VERDICT_RETRY))
-		return push_back(s, v, why);
-	if (why->stage <= STAGE_DNS)
-		return false; /* nobody was asked */
-	/* The peer judged a message or a recipient: it is there and the path works. */
-	l->succeeded = clock_mono();
-	opened = l->state->hold.failures > 0;
-	if (opened)
-		log_text(LOG_INFO, "path_open", "path '%s' works again", l->path);
-	backoff_succeed(&l->backoff);
-	backoff_succeed(&s->dest->backoff);
-	backoff_succeed(&l->state->hold);
-	return opened;
-}
-
-bool
-lane_delivered(
-    struct delivery *d, const struct verdict *worst, const struct outcome *why)
-{
-	struct session *s = d->session;
-	struct lane *l = s->lane;
-	bool changed = false;
-
-	assert(s->delivery == d);
-	s->delivery = NULL;
-	l->sending -= (unsigned)d->n;
-	l->state->sending -= (unsigned)d->n;
-	l->lanes->sending -= (unsigned)d->n;
-	if (worst != NULL)
-		changed = judge(s, worst, why);
-	/* One that is not usable is on its way out: `closed` follows. */
-	if (s->gone)
-		session_forget(s);
-	else if (d->usable &&
-	    (session_is_used_up(s) || (worst != NULL && worst->reconnect)))
-		lane_close_session(s);
-	else if (d->usable)
-		session_rest(s);
-	delivery_free(d);
-	lane_make_runnable(l);
-	return changed;
-}
-
-void
-lane_session_closed(struct session *s)
-{
-	struct lane *l = s->lane;
-	struct session *idle;
-
-	s->gone = true;
-	TAILQ_FOREACH (idle, &s->dest->idle, link)
-		if (idle == s) {
-			TAILQ_REMOVE(&s->dest->idle, s, link);
-			break;
-		}
-	if (s->delivery == NULL)
-		session_forget(s);
-	lane_make_runnable(l);
-}
-

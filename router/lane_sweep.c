@@ -91,6 +91,15 @@ settle_all_waiting(struct lanes *ls)
 		}
 }
 
+#define FORGET 600000 /* ms that a peer's push-back is remembered by an idle lane */
+
+static bool
+is_forgettable(const struct lane *l, int64_t now)
+{
+	return pace_is_idle(&l->pace, now) &&
+	    (l->slowed == 0 || l->slowed + FORGET <= now);
+}
+
 /* Lanes at rest with nothing to do are dropped, so memory follows what is going on. */
 void
 lanes_drop_unused(struct lanes *ls, int64_t now)
@@ -107,7 +116,7 @@ lanes_drop_unused(struct lanes *ls, int64_t now)
 				dest_free(d);
 		}
 		if (TAILQ_EMPTY(&l->dests) && l->sessions == 0 &&
-		    lane_open_at(l, now) <= now)
+		    lane_open_at(l, now) <= now && is_forgettable(l, now))
 			lane_free(l);
 	}
 }

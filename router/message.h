@@ -118,6 +118,7 @@ struct recipient {
 	int64_t due, expires;        /* wall ms */
 	bool unread;                 /* an earlier attempt ended "final dot sent, reply unread": it
 					stays on its path */
+	bool requoted;               /* its local part goes out in its other form: the first was refused */
 	bool delay_told;             /* a delay DSN has been sent */
 	char *last;                  /* last reply or reason, for the listing and the DSN; "" */
 };

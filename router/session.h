@@ -23,6 +23,7 @@
 #include "mta/outcome.h"
 #include "mta/smtp/client.h"
 #include "router/message.h"
+#include "router/resend.h"
 #include "router/store/store.h"
 
 struct config;
@@ -39,6 +40,8 @@ struct lane;
 /* One transaction: a message and those of its recipients that go along. */
 struct delivery {
 	struct task task;
+	TAILQ_ENTRY(delivery) link;        /* core: in its lane */
+	uint64_t number;                   /* core: of its first recipient, see pace.h */
 	struct session *session;
 	struct message *message;           /* a reference */
 	struct body *body;                 /* a reference; NULL until `begin` has fetched it */
@@ -61,6 +64,8 @@ struct delivery {
 	int64_t started, connected, ended; /* mono ms; connected 0: the session was open already */
 };
 
+TAILQ_HEAD(delivery_list, delivery);
+
 struct session {
 	struct task task;                  /* open, and closed */
 	struct task close;                 /* core -> courier: no more work; posted once */
@@ -80,6 +85,7 @@ struct session {
 	struct delivery *delivery;         /* handed over and not back yet */
 	bool gone;                         /* closed; waits for its delivery to come back */
 	unsigned messages, recipients;
+	struct resend_list delivered;      /* what the peer may yet take back: see resend.h */
 	int64_t started;                   /* mono ms: of its last delivery */
 	int64_t idle_since;                /* mono ms */
 };

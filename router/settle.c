@@ -97,6 +97,7 @@ job_new(struct settler *st, struct recipient *r, enum settle_as as)
 	s->shelf = r->shelf;
 	s->expires = r->expires;
 	s->delay_told = r->delay_told;
+	s->requoted = r->requoted;
 	s->unread = r->unread;
 	s->reason = s->peer = s->remote_id = "";
 	st->pending++;
@@ -308,7 +309,7 @@ settle_is_delayed(
 }
 
 static void
-settle_again(struct job *j)
+settle_again(struct job *j, const struct verdict *v)
 {
 	const struct config *config = j->settler->core->config;
 	struct recipient *r = j->r;
@@ -330,7 +331,7 @@ settle_again(struct job *j)
 	}
 	j->s.counters |= 1u << COUNT_DEFERRED;
 	route_shape(config, &r->route, r->domain, &shape);
-	j->s.due = next_due(&shape, r, j->s.at);
+	j->s.due = v->requote ? j->s.at : next_due(&shape, r, j->s.at);
 	if (settle_is_delayed(j->settler, r, j->s.at)) {
 		want_dsn(j, DSN_DELAYED);
 		j->s.delay_told = true;
@@ -368,7 +369,7 @@ settle_attempt(struct settler *st, struct recipient *r,
 		settle_refused(j, true);
 		break;
 	case VERDICT_RETRY:
-		settle_again(j);
+		settle_again(j, v);
 		break;
 	case VERDICT_HOLD:
 		assert(!"a held recipient is returned, not settled");

@@ -76,8 +76,9 @@ enum recipient_column {
 	R_UNREAD, R_DELAY_TOLD, R_ADDRESS, R_ORCPT, R_LAST, R_PATH, R_POOL, R_SOURCE, R_CARRIER,
 	R_GROUP, R_RULE, R_RULESET, R_CONFIGURATION_SET, R_SENDER, R_COLUMNS
 };
-enum { FLAG_IRREGULAR = 1, FLAG_UTF8 = 2 }; /* of a recipient */
-enum { FLAG_8BIT = 1, FLAG_SMTPUTF8 = 2, FLAG_RETURNS = 4 };  /* of a message */
+/* Of a recipient, */
+enum { FLAG_IRREGULAR = 1, FLAG_UTF8 = 2, FLAG_REQUOTED = 4 };
+enum { FLAG_8BIT = 1, FLAG_SMTPUTF8 = 2, FLAG_RETURNS = 4 }; /* and of a message */
 
 /* Two more bits of a recipient are its enum unfit. */
 enum { FLAGS_UNFIT = 3 << 3, FLAGS_UNFIT_AT = 3 };

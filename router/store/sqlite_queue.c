@@ -70,7 +70,8 @@ bind_recipient(
 	sqlite3_bind_int64(st, i++, r->notify);
 	sqlite3_bind_int(st, i++,
 	    ((int)r->unfit << FLAGS_UNFIT_AT) |
-		(r->irregular ? FLAG_IRREGULAR : 0) | (r->utf8 ? FLAG_UTF8 : 0));
+		(r->irregular ? FLAG_IRREGULAR : 0) | (r->utf8 ? FLAG_UTF8 : 0) |
+		(r->requoted ? FLAG_REQUOTED : 0));
 	sqlite3_bind_int(st, i++, r->unread);
 	sqlite3_bind_int(st, i++, r->delay_told);
 	bind_text(st, i++, r->address);

@@ -80,6 +80,7 @@ sqlite_row_recipient(sqlite3_stmt *st, struct message *m)
 	r->irregular = (flags & FLAG_IRREGULAR) != 0;
 	r->utf8 = (flags & FLAG_UTF8) != 0;
 	r->unfit = (enum unfit)((flags & FLAGS_UNFIT) >> FLAGS_UNFIT_AT);
+	r->requoted = (flags & FLAG_REQUOTED) != 0;
 	r->unread = sqlite3_column_int(st, R_UNREAD) != 0;
 	r->delay_told = sqlite3_column_int(st, R_DELAY_TOLD) != 0;
 	set(&r->orcpt, st, R_ORCPT);

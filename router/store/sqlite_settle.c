@@ -130,6 +130,7 @@ wait_again(struct sqlite_engine *eng, const struct settlement *s, enum sql how,
 	sqlite3_bind_int(st, 6, s->delay_told);
 	bind_text(st, 7, s->last);
 	sqlite3_bind_int64(st, 8, s->expires);
+	sqlite3_bind_int(st, 9, s->requoted ? FLAG_REQUOTED : 0);
 	if (how == SQL_RETRY)
 		sqlite3_bind_int(st, 5, s->unread);
 	return sqlite_run(&eng->q, st, "put a recipient back", e);

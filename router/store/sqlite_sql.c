@@ -97,11 +97,13 @@ const char *const sqlite_sql[SQL_MAX] = {
 	[SQL_RETRY] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4,"
 		      " attempts = attempts + 1, unread = ?5, delay_told = ?6,"
 		      " last = coalesce(?7, last),"
-		      " expires = coalesce(nullif(?8, 0), expires)"
+		      " expires = coalesce(nullif(?8, 0), expires),"
+		      " flags = flags | ?9"
 		      " WHERE message = ?1 AND idx = ?2",
 	[SQL_RETURN] = "UPDATE recipient SET state = 0, due = ?3, shelf = ?4,"
 		       " delay_told = ?6, last = coalesce(?7, last),"
-		       " expires = coalesce(nullif(?8, 0), expires)"
+		       " expires = coalesce(nullif(?8, 0), expires),"
+		       " flags = flags | ?9"
 		       " WHERE message = ?1 AND idx = ?2",
 
 	[SQL_REMOVE_RECIPIENT] = "DELETE FROM recipient"

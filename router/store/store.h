@@ -164,6 +164,7 @@ struct settlement {
 	unsigned shelf;               /* RETRY, RETURN */
 	int64_t expires;              /* RETRY, RETURN: 0 keeps the old */
 	bool unread;                  /* RETRY: see recipient.unread */
+	bool requoted;                /* RETRY, RETURN: once true it stays */
 	bool delay_told;              /* RETRY, RETURN */
 	const char *last;             /* RETRY, RETURN: text to keep; NULL keeps the old */
 	const struct route *route;    /* the key counted under; moves `accepted` when it differs */

@@ -1,6 +1,6 @@
 /*
- * test_lane_pace.c - rests, rates and numbers of connections, on a lane without
- * a core.
+ * test_lane_pace.c - rests, what a peer bears, and shapes taken on, on a lane
+ * without a core. Rates: test_pace.c.
  */
 #include "router/lane_int.h"
 
@@ -91,83 +91,60 @@ rests_do_not_end_together(void **state)
 	assert_true(most - least > 200000);
 }
 
-/* How many leave in ms milliseconds from `start`, n at a time, as soon as they
- * may. */
-static unsigned
-sent_within(struct lane *l, int64_t start, int64_t ms, unsigned n)
-{
-	int64_t now = start;
-	unsigned sent = 0;
-
-	while (now < start + ms) {
-		int64_t at = lane_open_at(l, now);
-		if (at > now) {
-			now = at;
-			continue;
-		}
-		lane_spend(l, n, now);
-		sent += n;
-	}
-	return sent;
-}
-
-static void
-a_rate_is_kept(void **state)
-{
-	struct path_state path = { 0 };
-	struct lane l = { .state = &path, .rate = 10, .scale = 1 };
-
-	(void)state;
-	assert_in_range(sent_within(&l, 1000000, 60000, 1), 590, 610);
-	assert_in_range(sent_within(&l, 2000000, 60000, 7), 590, 620);
-	/* An idle hour saves nothing up. */
-	assert_in_range(sent_within(&l, 9000000, 1000, 1), 9, 12);
-	l.rate = 3.0 / 60;
-	assert_in_range(sent_within(&l, 20000000, 600000, 1), 29, 32);
-	/* A timer that is late by a few ms each time costs nothing. */
-	l.rate = 100;
-	l.next_at = 0;
-	for (int64_t i = 0; i < 100; i++) {
-		int64_t at = lane_open_at(&l, 30000000 + i * 10);
-		lane_spend(&l, 1, at + i % 8);
-	}
-	assert_in_range((int64_t)l.next_at, 30000900, 30001100);
-}
-
 static void
 no_rate_no_wait(void **state)
 {
 	struct path_state path = { 0 };
-	struct lane l = { .state = &path, .scale = 1 };
+	struct lane l = { .state = &path, .scale = 1, .width = 1 };
 
 	(void)state;
-	lane_spend(&l, 1000, 5);
-	lane_slow_down(&l);
+	pace_start(&l.pace, 1000, 5, l.scale);
+	lane_slow_down(&l, 1);
 	assert_int_equal(lane_open_at(&l, 6), 6);
 }
 
+/* Halved when the peer pushes back, slowly more with each success. */
 static void
 slower_and_faster_again(void **state)
 {
 	struct path_state path = { 0 };
-	struct lane l = { .state = &path, .rate = 10, .scale = 1 };
+	struct lane l = { .state = &path,
+		.scale = 1,
+		.width = 8,
+		.shape.connections = 8 };
 
 	(void)state;
-	lane_slow_down(&l);
-	assert_in_range(sent_within(&l, 1000000, 60000, 1), 295, 305);
+	lane_slow_down(&l, 1);
+	assert_float_equal(l.scale, 0.5, 0);
+	assert_int_equal(lane_connections(&l), 4);
+	/* Sessions that set out before that meet the same trouble. */
+	lane_slow_down(&l, 1);
+	lane_slow_down(&l, l.slowed);
+	assert_float_equal(l.scale, 0.5, 0);
 	for (unsigned i = 0; i < 100; i++)
-		lane_slow_down(&l);
+		lane_slow_down(&l, l.slowed + 1);
 	assert_true(l.scale > 0.01); /* never to a halt */
-	for (unsigned i = 0; i < 200; i++)
+	assert_int_equal(lane_connections(&l), 1);
+	lane_speed_up(&l);
+	assert_true(l.scale < 0.03);
+	assert_int_equal(lane_connections(&l), 1);
+	for (unsigned i = 0; i < 60; i++)
 		lane_speed_up(&l);
-	assert_true(l.scale <= 1 && l.scale > 0.99);
+	assert_int_equal(lane_connections(&l), 2);
+	for (unsigned i = 0; i < 400; i++)
+		lane_speed_up(&l);
+	assert_float_equal(l.scale, 1, 0);
+	assert_int_equal(lane_connections(&l), 8);
 }
 
 static void
 the_longest_rest_counts(void **state)
 {
 	struct path_state path = { 0 };
-	struct lane l = { .state = &path, .scale = 1, .shape.connections = 8 };
+	struct lane l = { .state = &path,
+		.scale = 1,
+		.width = 8,
+		.shape.connections = 8 };
 
 	(void)state;
 	assert_int_equal(lane_open_at(&l, 100), 100);
@@ -238,19 +215,25 @@ a_shape_is_taken_on(void **state)
 	struct lane s = { .path = ses, .group = none, .carrier = "" };
 
 	(void)state;
+	TAILQ_INIT(&l.deliveries);
+	TAILQ_INIT(&m.deliveries);
+	TAILQ_INIT(&s.deliveries);
 	lane_configure(&l, c);
 	assert_int_equal(l.shape.connections, 2);
-	assert_float_equal(l.rate, 2, 0.001);
+	assert_float_equal(l.width, 2, 0);
+	assert_int_equal(l.pace.count, 120);
+	assert_int_equal(l.pace.period, 60000);
 	lane_configure(&m, c);
 	assert_int_equal(m.shape.connections, 20);
 	assert_int_equal(m.shape.recipients_per_message, 50);
-	assert_float_equal(m.rate, 0, 0);
+	assert_int_equal(m.pace.count, 0);
 	/* SES judges a message as a whole; rate and connections are the
 	 * account's. */
 	lane_configure(&s, c);
 	assert_int_equal(s.shape.recipients_per_message, 1);
 	assert_int_equal(s.shape.connections, 5);
-	assert_float_equal(s.rate, 14, 0.001);
+	assert_int_equal(s.pace.count, 14);
+	assert_true(s.pace.by_start);
 	lane_configure(&l, again);
 	assert_ptr_equal(l.settings, config_path_find(again, "mta"));
 	config_unref(&l.config);
@@ -281,7 +264,6 @@ main(void)
 		cmocka_unit_test(rests_double_up_to_half_an_hour),
 		cmocka_unit_test(rests_follow_who_asks),
 		cmocka_unit_test(rests_do_not_end_together),
-		cmocka_unit_test(a_rate_is_kept),
 		cmocka_unit_test(no_rate_no_wait),
 		cmocka_unit_test(slower_and_faster_again),
 		cmocka_unit_test(the_longest_rest_counts),

@@ -1,0 +1,125 @@
+/*
+ * core_back.c - a delivery has come back: what becomes of its recipients.
+ *
+ * Each outcome is classified. Most are settled as an attempt; some go back as if nothing had been
+ * tried, because nothing was wrong with them: the path is broken, the session was worn out or held too many.
+ * The one that says most is then told to the lane (lane_judge.c).
+ */
+#include "router/core_int.h"
+
+#include "mta/base/clock.h"
+#include "router/config.h"
+#include "router/session.h"
+
+/* The one that says most of lane and path: the widest radius, and of two alike the worse. */
+static bool
+says_more(const struct outcome *a, const struct verdict *va,
+    const struct outcome *b, const struct verdict *vb)
+{
+	if (va->action == VERDICT_HOLD || vb->action == VERDICT_HOLD)
+		return va->action == VERDICT_HOLD;
+	if (va->split != vb->split)
+		return va->split;
+	if (a->scope != b->scope)
+		return a->scope > b->scope;
+	return va->pause > vb->pause || (va->slow && !vb->slow);
+}
+
+/* Nothing was wrong with the recipient: back without an attempt counted. "Too many" in a session of
+ * one is a refusal like others. */
+static bool
+goes_back(const struct delivery *d, const struct verdict *v)
+{
+	return v->action == VERDICT_HOLD ||
+	    (v->reconnect && d->session->messages > 1) ||
+	    (v->split && d->session->recipients > 1);
+}
+
+/* When its turn comes again: at once where a new session or another path will do. */
+static int64_t
+back_at(const struct core *c, const struct recipient *r,
+    const struct verdict *v, int64_t now)
+{
+	return v->reconnect || v->split || core_may_fall_back(c, r)
+	    ? now
+	    : now + c->config->probe;
+}
+
+/*
+ * A local part that was refused for its form is tried in the other one, once. With a regular one, or
+ * when both were refused, the refusal stands.
+ */
+static void
+try_other_form(struct recipient *r, struct verdict *v)
+{
+	if (!v->requote)
+		return;
+	if (!r->irregular || r->requoted)
+		v->action = VERDICT_BOUNCE;
+	else
+		r->requoted = true;
+}
+
+/* A session that may yet lose what it has delivered: its shape bounds its recipients. */
+static void
+keep_in_mind(struct delivery *d, size_t i, const struct verdict *v)
+{
+	struct session *s = d->session;
+
+	if (v->action == VERDICT_SENT && s->path->kind == PATH_MTA &&
+	    lane_limits_recipients(s->lane))
+		resend_remember(&s->delivered, d, i);
+}
+
+static void
+take_back(struct core *c, struct delivery *d, size_t i, struct verdict *v)
+{
+	struct recipient *r = d->recipients[i];
+	const struct outcome *o = &d->rcpt[i].outcome;
+	int64_t now = clock_wall();
+
+	classify(
+	    c->config->rules, d->session->path->kind, d->route.group, o, v);
+	try_other_form(r, v);
+	keep_in_mind(d, i, v);
+	if (goes_back(d, v))
+		settle_return(c->settler, r, back_at(c, r, v, now));
+	else
+		settle_attempt(c->settler, r, d, o, v);
+}
+
+static void
+on_delivered(struct task *t)
+{
+	struct delivery *d = container_of(t, struct delivery, task);
+	struct session *s = d->session;
+	struct core *c = s->core;
+	const struct outcome *why = NULL;
+	struct verdict v, worst = { 0 };
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->untried) {
+			settle_return(
+			    c->settler, d->recipients[i], clock_wall() + 1000);
+			continue;
+		}
+		take_back(c, d, i, &v);
+		if (why == NULL ||
+		    says_more(&d->rcpt[i].outcome, &v, why, &worst)) {
+			why = &d->rcpt[i].outcome;
+			worst = v;
+		}
+	}
+	if (worst.resend)
+		resend_all(c, &s->delivered, why);
+	if (lane_delivered(d, why != NULL ? &worst : NULL, why))
+		core_paths_changed(c);
+	core_wake(c);
+}
+
+void
+session_done(struct delivery *d)
+{
+	d->task.run = on_delivered;
+	inbox_post(d->session->core->inbox, &d->task);
+}
