@@ -160,6 +160,21 @@ report_peer(struct courier *c)
 	d->relayed_dsn = smtp_client_offers_dsn(c->client);
 }
 
+static char *
+wire_from(const struct courier *c)
+{
+	const struct delivery *d = c->delivery;
+	struct str ours = STR_INIT;
+	char *from;
+
+	if (c->path->from != NULL)
+		c->path->from(c->session, d, &ours);
+	from = wire_address(
+	    ours.len > 0 ? ours.data : d->message->from, d->raw);
+	str_release(&ours);
+	return from;
+}
+
 /* What is not sent for a reason of our own: nothing is said to the peer. */
 static void
 cannot_send(struct courier *c, const struct err *e)
@@ -190,7 +205,7 @@ start(struct courier *c)
 	for (size_t i = 0; i < d->n; i++)
 		d->rcpt[i].address =
 		    wire_address(d->recipients[i]->address, d->raw);
-	t->from = wire_address(d->message->from, d->raw);
+	t->from = wire_from(c);
 	t->envid = d->message->envid;
 	t->ret = d->message->ret;
 	t->body_8bit = d->message->body_8bit;

@@ -32,6 +32,9 @@ struct path_class {
 	 */
 	int (*content)(const struct session *, const struct delivery *, struct smtp_content *,
 	    struct str *head, struct err *e);
+	/* The reverse-path to give, local@domain, added to the empty *out; left empty, as the function
+	 * may be NULL: the application's own. */
+	void (*from)(const struct session *, const struct delivery *, struct str *out);
 };
 
 /* NULL for a path that opens no connection (discard, hold, reject). */

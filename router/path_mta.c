@@ -5,6 +5,7 @@
 
 #include "mta/base/log.h"
 #include "mta/dkim.h"
+#include "mta/return_path.h"
 #include "router/body.h"
 #include "router/header_filter.h"
 #include "router/session.h"
@@ -109,9 +110,33 @@ mta_content(const struct session *s, const struct delivery *d,
 	return 0;
 }
 
+/*
+ * A bounce address of ours, where the sender is kept to hear of the bounce. It names one recipient, the
+ * first: carriers get one in a message unless a shape says otherwise.
+ */
+static void
+mta_from(const struct session *s, const struct delivery *d, struct str *out)
+{
+	const struct config_return_path *ours = &s->config->return_path;
+	struct return_path rp = {
+		.message = d->message->id,
+		.index = d->recipients[0]->index,
+		.expires = d->message->received + ours->expires,
+	};
+	char local[RETURN_PATH_LOCAL_MAX + 1];
+
+	if (ours->domain == NULL || !d->message->returns ||
+	    s->path->relay_host != NULL)
+		return;
+	str_addf(out, "%s@%s",
+	    return_path_make(ours->key, ours->domain, &rp, local),
+	    ours->domain);
+}
+
 const struct path_class path_mta = {
 	.lookup = mta_lookup,
 	.endpoint = mta_endpoint,
 	.terms = mta_terms,
 	.content = mta_content,
+	.from = mta_from,
 };
