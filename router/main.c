@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mta/base/alloc.h"
+#include "mta/spf/spf.h"
 #include "router/cli/cli.h"
 
 /* The index of the command's name: past the options that stand before it. */
@@ -56,9 +57,11 @@ run(const struct cli_command *cmd, int argc, char **argv, int name)
 int
 main(int argc, char **argv)
 {
-	int name = find_name(argc, argv), rc;
+	int name, rc;
 	const struct cli_command *cmd = NULL;
 
+	spf_child_main(argc, argv); /* as such a child it does not return */
+	name = find_name(argc, argv);
 	if (name < argc)
 		cmd = find_command(argv[name]);
 	else if (argc == 2 && strcmp(argv[1], "--version") == 0)

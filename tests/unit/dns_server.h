@@ -94,6 +94,7 @@ dns_put_rdata(struct str *s, const struct dns_row *row, int i)
 		dns_put_name(s, rest);
 		return;
 	case 5:
+	case 12:
 		dns_put_name(s, row->data);
 		return;
 	default:
