@@ -205,6 +205,23 @@ lane_find(const struct lanes *ls, const struct route *route)
 	return l;
 }
 
+unsigned
+lanes_waiting(const struct lanes *ls, const struct route *route)
+{
+	const struct lane *l = lane_find(ls, route);
+
+	return l != NULL ? l->waiting : 0;
+}
+
+void
+lanes_wake(struct lanes *ls)
+{
+	struct lane *l;
+
+	TAILQ_FOREACH (l, &ls->all, link)
+		lane_make_runnable(l);
+}
+
 static struct lane *
 lane_for(struct lanes *ls, const struct recipient *r)
 {
@@ -381,6 +398,32 @@ lanes_end_rests(struct lanes *ls, const char *path)
 
 /* -- for people ------------------------------------------------------------------------------------------------ */
 
+static void
+describe_state(const struct lane *l, int64_t mono, int64_t wall,
+    struct str *state, int64_t *until)
+{
+	const struct backoff *b = l->state->hold.until > mono
+	    ? &l->state->hold
+	    : &l->backoff;
+	const char *paused = lane_paused_why(l, until);
+
+	if (paused != NULL) {
+		str_adds(state, paused);
+		*until = *until != INT64_MAX ? *until : 0;
+		return;
+	}
+	*until = backoff_rests(b, mono) ? wall + b->until - mono : 0;
+	if (b == &l->state->hold)
+		str_addf(state, "path closed: %s", b->why);
+	else if (*until != 0)
+		str_addf(state, "resting: %s", b->why);
+	else if (lane_leave_at(l, mono) > mono + 60000)
+		str_adds(state, "waiting: the source's allowance of today or "
+				"the rate is used up");
+	else
+		str_adds(state, "open");
+}
+
 void
 lanes_each(struct lanes *ls, void (*each)(void *, const struct lane_row *),
     void *arg)
@@ -390,27 +433,16 @@ lanes_each(struct lanes *ls, void (*each)(void *, const struct lane_row *),
 	struct lane *l;
 
 	TAILQ_FOREACH (l, &ls->all, link) {
-		const struct backoff *b = l->state->hold.until > mono
-		    ? &l->state->hold
-		    : &l->backoff;
-		bool rests = backoff_rests(b, mono);
-		str_clear(&state);
-		if (b == &l->state->hold)
-			str_addf(&state, "path closed: %s", b->why);
-		else if (rests)
-			str_addf(&state, "resting: %s", b->why);
-		else
-			str_adds(&state, "open");
-		each(arg,
-		    &(struct lane_row){ .path = l->path,
+		struct lane_row row = { .path = l->path,
 			.source = l->source,
 			.group = l->group,
-			.state = state.data,
 			.waiting = l->waiting,
 			.sending = l->sending,
-			.connections = l->sessions,
-			.blocked_until =
-			    rests ? wall + b->until - mono : 0 });
+			.connections = l->sessions };
+		str_clear(&state);
+		describe_state(l, mono, wall, &state, &row.blocked_until);
+		row.state = state.data;
+		each(arg, &row);
 	}
 	str_release(&state);
 }

@@ -41,6 +41,10 @@ void lanes_take(struct lanes *, bool (*wanted)(void *arg, const struct recipient
 /* How many of the wanted wait. */
 unsigned lanes_count(struct lanes *, bool (*wanted)(void *arg, const struct recipient *),
     void *arg);
+/* How many wait in the lane of that route. */
+unsigned lanes_waiting(const struct lanes *, const struct route *);
+/* What may hold lanes from outside has changed: all look again in the next run. */
+void lanes_wake(struct lanes *);
 /* An operator wants a try now: that path, its lanes and destinations end their rest; NULL: all. */
 void lanes_end_rests(struct lanes *, const char *path);
 /* Closes all idle sessions; those with work leave after it. */
