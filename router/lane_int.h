@@ -112,6 +112,16 @@ struct path_state *path_state_get(struct lanes *, const char *name);
 /* Its rule says `fallback hold`. */
 bool lane_waits_for_path(const struct recipient *);
 
+/* lane_leave.c */
+/* As lane_open_at, with what operators have paused and what the source may send today. */
+int64_t lane_leave_at(const struct lane *, int64_t now);
+/* How many may leave together then. */
+unsigned lane_room(const struct lane *, int64_t now);
+/* The delivery leaves now: counted against all of that. */
+void lane_leaves(struct lane *, struct delivery *, int64_t now);
+/* Why an operator has it wait, and until when (wall ms); NULL: nobody does. */
+const char *lane_paused_why(const struct lane *, int64_t *until);
+
 /* lane_keep.c */
 void lanes_forget_kept(struct lanes *);
 void lane_restore(struct lane *);             /* a new one: what it sent before the restart */

@@ -78,7 +78,7 @@ transaction_limit(const struct session *s)
 
 	if (session > 0)
 		limit = least(limit, session - s->recipients);
-	limit = least(limit, pace_room(&s->lane->pace, clock_mono()));
+	limit = least(limit, lane_room(s->lane, clock_mono()));
 	return limit > 0 ? limit : 1;
 }
 
@@ -244,10 +244,7 @@ dispatch(struct session *s, struct delivery *d, bool fresh)
 	l->sending += (unsigned)d->n;
 	l->state->sending += (unsigned)d->n;
 	l->lanes->sending += (unsigned)d->n;
-	d->number =
-	    pace_start(&l->pace, (unsigned)d->n, s->started, l->scale);
-	TAILQ_INSERT_TAIL(&l->deliveries, d, link);
-	lane_keep(l, s->started);
+	lane_leaves(l, d, s->started);
 	if (fresh)
 		courier_open(s);
 	else
@@ -390,7 +387,7 @@ lane_run(struct lane *l)
 	int64_t now = clock_mono(), at;
 
 	while (l->waiting > 0) {
-		at = lane_open_at(l, now);
+		at = lane_leave_at(l, now);
 		if (at > now) {
 			if (at != INT64_MAX)
 				set_timer(l, at - now);

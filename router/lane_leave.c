@@ -1,0 +1,85 @@
+/*
+ * lane_leave.c - whether anybody may leave a lane now, by all that has a say:
+ * its own pace and rests (lane_pace.c), what an operator has paused, how much
+ * its source may send today.
+ */
+#include "router/lane_int.h"
+
+#include "mta/base/clock.h"
+
+#include <limits.h>
+
+static const struct rules_warm_up *
+plan_of(const struct lane *l)
+{
+	return l->shape.warm_up != NULL
+	    ? ruleset_warm_up(l->config->rules, l->shape.warm_up)
+	    : NULL;
+}
+
+/* From the wall's time to the lane's. What has no end is told when it is over
+ * (core_pauses_changed). */
+static int64_t
+mono_of(int64_t wall, int64_t now)
+{
+	int64_t at;
+
+	if (wall == INT64_MAX)
+		return INT64_MAX;
+	at = now + wall - clock_wall();
+	return at > now ? at : now;
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+int64_t
+lane_leave_at(const struct lane *l, int64_t now)
+{
+	struct core *c = l->lanes->core;
+	int64_t at = lane_open_at(l, now), until;
+	const char *why;
+
+	if (pauses_rest(
+		c->pauses, l->path, l->source, l->group, &until, &why))
+		at = later(at, mono_of(until, now));
+	if (sources_allowance(
+		c->sources, l->source, l->group, plan_of(l), &until) == 0)
+		at = later(at, mono_of(until, now));
+	return at;
+}
+
+unsigned
+lane_room(const struct lane *l, int64_t now)
+{
+	unsigned paced = pace_room(&l->pace, now), allowed;
+	int64_t again;
+
+	allowed = sources_allowance(l->lanes->core->sources, l->source,
+	    l->group, plan_of(l), &again);
+	return paced < allowed ? paced : allowed;
+}
+
+void
+lane_leaves(struct lane *l, struct delivery *d, int64_t now)
+{
+	d->number = pace_start(&l->pace, (unsigned)d->n, now, l->scale);
+	TAILQ_INSERT_TAIL(&l->deliveries, d, link);
+	lane_keep(l, now);
+	sources_spend(l->lanes->core->sources, l->source, l->group, plan_of(l),
+	    (unsigned)d->n);
+}
+
+const char *
+lane_paused_why(const struct lane *l, int64_t *until)
+{
+	const char *why;
+
+	return pauses_rest(l->lanes->core->pauses, l->path, l->source,
+		   l->group, until, &why)
+	    ? why
+	    : NULL;
+}
