@@ -137,6 +137,7 @@ void parse_source(struct parse *, struct source *); /* parse.c: a whole file */
 void check_irregular(struct parse *);  /* irregular.c */
 void run_expectations(struct parse *); /* expect.c */
 void review(struct parse *);           /* review.c: warnings */
+void review_replies(struct parse *);   /* review_reply.c: its part of them */
 
 /* expect.c: dots where RFC 5321 has none, and nothing else that would need quotes. */
 bool is_irregular(const char *local);

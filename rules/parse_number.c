@@ -113,8 +113,8 @@ read_hundredths(const char *text, size_t len, unsigned *out)
 	if (i == 0)
 		return 0;
 	if (i < len && text[i] == '.') {
-		for (i++; digits < 2 && i < len &&
-			  isdigit((unsigned char)text[i]);
+		for (i++;
+		     digits < 2 && i < len && isdigit((unsigned char)text[i]);
 		     i++, digits++)
 			part = part * 10 + (unsigned)(text[i] - '0');
 		if (digits == 0)

@@ -53,8 +53,8 @@ read_pattern(
 	}
 	if (rs->pattern_memory > PATTERNS_MEMORY_MAX)
 		return -1; /* reported by the one that was too much */
-	p = bytes ? pattern_new_bytes(t->text + 1, t->body, flags, nflags,
-			&fault)
-		  : pattern_new(t->text + 1, t->body, flags, nflags, &fault);
+	p = bytes
+		? pattern_new_bytes(t->text + 1, t->body, flags, nflags, &fault)
+		: pattern_new(t->text + 1, t->body, flags, nflags, &fault);
 	return p != NULL ? add(w, t, p, number) : refuse(w, t, &fault);
 }

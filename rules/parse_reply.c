@@ -46,8 +46,8 @@ static const struct action {
 	const char *word;
 	enum rules_reply_action action;
 	unsigned stages; /* at which it means something */
-	bool at_once;    /* goes on, and so cannot rest first */
-	bool answers;    /* means what a reply says, and is nothing without one */
+	bool at_once;	 /* goes on, and so cannot rest first */
+	bool answers; /* means what a reply says, and is nothing without one */
 } actions[] = {
 	{ "retry", RULES_REPLY_RETRY, RULES_STAGE_ANY, false, false },
 	{ "bounce", RULES_REPLY_BOUNCE, RULES_STAGE_ANY, false, false },
@@ -100,8 +100,8 @@ static const char *const reasons[] = {
 /* A line while it is read. */
 struct reading {
 	struct reply r;
-	uint32_t *last;              /* of its group's chain */
-	const struct token *place;   /* the group's name */
+	uint32_t *last;		   /* of its group's chain */
+	const struct token *place; /* the group's name */
 	const struct token *code;
 	const struct token *pattern; /* NULL: none */
 	const struct action *action;
@@ -117,12 +117,14 @@ read_group(struct words *w, struct reading *g)
 
 	g->place = word_peek(w);
 	if (word_take(w, "any")) {
+		g->r.group = NONE;
 		g->last = &rs->any_reply;
 		return 0;
 	}
 	if (word_name(w, NAME_GROUP) == NULL)
 		return -1;
-	g->last = &rs->group[mention_group(w->parse, g->place)].reply;
+	g->r.group = mention_group(w->parse, g->place);
+	g->last = &rs->group[g->r.group].reply;
 	return 0;
 }
 
@@ -249,6 +251,8 @@ read_text(struct words *w, struct reading *g)
 		    word_show(w, g->code));
 		return -1;
 	}
+	g->r.text = t->at;
+	g->r.text_len = t->written;
 	return read_pattern(w, t, true, &g->r.pattern);
 }
 
@@ -423,6 +427,8 @@ keep(struct words *w, struct reading *g)
 
 	g->r.reply.file = g->place->source->name;
 	g->r.reply.line = g->place->line;
+	g->r.source = g->place->source;
+	g->r.at = (uint32_t)(g->place->at - g->place->source->text);
 	g->r.before = *g->last;
 	rs->reply = rules_grow(
 	    rs->reply, &rs->reply_room, rs->nreply + 1, sizeof(*rs->reply));

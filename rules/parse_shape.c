@@ -238,10 +238,13 @@ key_unfit(struct words *w, struct rules_shape *s)
 static int
 key_require_tls(struct words *w, struct rules_shape *s)
 {
+	static const char *const names[] = { "yes", "no" };
+
 	s->require_tls = word_is(word_peek(w), "yes");
 	if (word_take(w, "yes") || word_take(w, "no"))
 		return 0;
-	return word_expected(w, "'yes' or 'no'", NULL, 0);
+	return word_expected(
+	    w, "'yes' or 'no'", names, sizeof(names) / sizeof(*names));
 }
 
 /* clang-format off */

@@ -61,8 +61,7 @@ last_match(const struct ruleset *rs, uint32_t last,
 		const struct reply *r = &rs->reply[last - 1];
 
 		if ((r->stages & (unsigned)q->stage) != 0 &&
-		    code_matches(r->code, q) &&
-		    text_matches(rs, r, q, limited))
+		    code_matches(r->code, q) && text_matches(rs, r, q, limited))
 			return &r->reply;
 		last = r->before;
 	}
@@ -79,8 +78,7 @@ ruleset_reply(const struct ruleset *rs, const struct rules_reply_query *q)
 	if (q->group != NULL)
 		group = table_get(&rs->groups, q->group, strlen(q->group));
 	if (group != TABLE_NONE)
-		found =
-		    last_match(rs, rs->group[group].reply, q, &limited);
+		found = last_match(rs, rs->group[group].reply, q, &limited);
 	return found != NULL ? found
 			     : last_match(rs, rs->any_reply, q, &limited);
 }

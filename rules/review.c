@@ -6,7 +6,7 @@
  * one rule before it takes every recipient it names, from every sender it
  * names: that is looked up as decide.c would. What else a rule asks for only
  * narrows it. Of rules that hang, those that ask for the same in the same words
- * are found.
+ * are found. review_reply.c looks at replies and warm-up plans.
  */
 #include "rules/parse_int.h"
 
@@ -411,6 +411,7 @@ review(struct parse *p)
 		look_for_same(&v, i);
 	}
 	look_for_unused(&v);
+	review_replies(p);
 	table_clear(&v.asked);
 	free(v.asked_by);
 	free(v.meaning);

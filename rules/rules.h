@@ -309,7 +309,9 @@ struct rules_reply_query {
 
 /*
  * The line that knows this reply: the last one in reading order that matches, those of the group
- * before those of `any`. NULL: none does. A pattern that reaches a limit does not match. Any thread.
+ * before those of `any`. NULL: none does. Patterns see the first 640 bytes of the text of a reply,
+ * which may be any, and nothing where there is no reply. One that reaches a limit does not match,
+ * and after RULES_LIMITED_MAX of them no more are tried. Any thread; allocates as ruleset_decide.
  */
 const struct rules_reply *ruleset_reply(const struct ruleset *, const struct rules_reply_query *);
 

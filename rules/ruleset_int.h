@@ -169,6 +169,11 @@ struct reply {
 	uint32_t before;  /* number of the line before, from 1; 0: there is none */
 	uint32_t pattern; /* or NONE */
 	uint16_t stages, code;
+	uint32_t group;   /* NONE: any */
+	const char *text; /* of the pattern, with its flags: text_len bytes */
+	size_t text_len;
+	const struct source *source;
+	uint32_t at;      /* of the group's name */
 };
 
 /* A `warm-up` plan; once all is read, each is defined. */
