@@ -147,6 +147,11 @@ tls_client_new(const char *ca_file, struct err *e)
 
 	if (ctx == NULL)
 		return NULL;
+	if (SSL_CTX_dane_enable(ctx) != 1) {
+		err_set(e, "cannot set up DANE: %s", tls_last_error(reason));
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
 	if (ca_file == NULL)
 		ok = SSL_CTX_set_default_verify_paths(ctx);
 	else

@@ -10,7 +10,8 @@
 
 /* TLS 1.2 and later. The key file must not be readable by others. NULL with *e set. */
 SSL_CTX *tls_server_new(const char *certificate_chain_file, const char *key_file, struct err *e);
-/* ca_file NULL: the system's. verify is set per connection by the client. NULL with *e set. */
+/* ca_file NULL: the system's. Fit for DANE. verify is set per connection by the client. NULL with *e
+ * set. */
 SSL_CTX *tls_client_new(const char *ca_file, struct err *e);
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384" (64 bytes with NUL) or ""; returns buf. */

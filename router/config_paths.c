@@ -280,8 +280,9 @@ static void
 path_tls(struct raw_config *raw, const struct raw_section *s,
     struct config_path *path)
 {
-	const struct raw_entry *entry = s ? raw_find(s, "ca-file") : NULL;
-	char *file = s ? config_file_of(s, "ca-file") : NULL;
+	const char *key = path->kind == PATH_MTA ? "sts-ca-file" : "ca-file";
+	const struct raw_entry *entry = s ? raw_find(s, key) : NULL;
+	char *file = s ? config_file_of(s, key) : NULL;
 	struct err e = ERR_INIT;
 
 	path->tls_ctx = tls_client_new(file, &e);
@@ -289,7 +290,7 @@ path_tls(struct raw_config *raw, const struct raw_section *s,
 		config_problem(raw,
 		    entry ? entry->at
 			  : (struct config_place){ raw->files[0], 0 },
-		    "ca-file: %s", e.text);
+		    "%s: %s", key, e.text);
 	free(file);
 }
 

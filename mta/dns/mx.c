@@ -1,8 +1,9 @@
 /*
  * mx.c - from a recipient's domain to the addresses that take its mail.
  *
- * One MX question, then A and AAAA questions for all hosts at once; when the
- * last is answered, the addresses are put in order and handed on. A host of
+ * One MX question, then A and AAAA questions for all hosts at once, then for
+ * TLSA records where there may be some; when the last is answered, the
+ * addresses are put in order and handed on. A host of
  * ours skips the first. What a failure means for the mail is said in the
  * outcome; router/ acts on it.
  */
@@ -19,6 +20,7 @@
 #include "mta/base/alloc.h"
 #include "mta/base/net.h"
 #include "mta/dns/resolver.h"
+#include "mta/tlsa.h"
 
 #define DEFAULT_TARGETS 10
 
@@ -35,12 +37,16 @@ static void
 lookup_free(struct mx_lookup *l)
 {
 	resolver_query_free(&l->mx);
-	for (size_t i = 0; i < l->nhosts; i++)
+	for (size_t i = 0; i < l->nhosts; i++) {
 		for (int f = 0; f < MX_FAMILIES; f++)
 			resolver_query_free(&l->hosts[i].questions[f].query);
+		resolver_query_free(&l->hosts[i].dane.query);
+		tlsa_set_unref(&l->hosts[i].dane.set);
+	}
 	if (l->early != NULL)
 		event_free(l->early);
 	free(l->hosts);
+	free((void *)(uintptr_t)l->result.hosts);
 	free(l->result.targets);
 	free(l);
 }
@@ -67,9 +73,11 @@ fail(struct mx_lookup *l, enum mx_failure failure)
 	finish(l);
 }
 
-static void
-all_answered(struct mx_lookup *l)
+void
+mx_answered(struct mx_lookup *l)
 {
+	if (--l->unanswered > 0)
+		return;
 	mx_take_hosts(l);
 	finish(l);
 }
@@ -89,22 +97,36 @@ keep_addresses(
 	}
 }
 
+/* What DNSSEC says of the addresses: both families are of one zone. */
+static void
+keep_standing(struct mx_host *h, const struct dns_answer *a)
+{
+	if (a->status == DNS_OK && a->secure)
+		h->secure = true;
+	if (a->canonical != NULL && dns_name_is_host(a->canonical))
+		snprintf(
+		    h->canonical, sizeof(h->canonical), "%.255s", a->canonical);
+}
+
 static void
 on_host(void *arg, const struct dns_answer *a)
 {
 	struct question *q = arg;
-	struct mx_lookup *l = q->host->lookup;
+	struct mx_host *h = q->host;
+	struct mx_lookup *l = h->lookup;
 
 	resolver_query_free(&q->query);
 	if (a->status == DNS_TEMPFAIL) {
+		h->failed = true;
 		question_failed(l, a);
 	} else if (a->canonical != NULL && l->result.mx_present) {
 		l->aliases = true;
 	} else {
-		keep_addresses(q->host, q->family, a);
+		keep_addresses(h, q->family, a);
+		keep_standing(h, a);
 	}
-	if (--l->unanswered == 0)
-		all_answered(l);
+	if (--h->unanswered > 0 || !mx_dane_ask(h))
+		mx_answered(l);
 }
 
 static void
@@ -121,6 +143,7 @@ ask_hosts(struct mx_lookup *l)
 				continue;
 			q->host = h;
 			q->family = f;
+			h->unanswered++;
 			q->query = resolver_query_new(l->resolver, h->name,
 			    family_types[f].type, on_host, q);
 			l->unanswered++;
@@ -175,6 +198,7 @@ take_hosts(struct mx_lookup *l, struct mx_record *records, size_t n)
 
 		if (!dns_name_is_host(host) || has_host(l, host))
 			continue;
+		l->hosts[l->nhosts].preference = records[i].preference;
 		memcpy(l->hosts[l->nhosts++].name, host, strlen(host) + 1);
 	}
 }
@@ -209,6 +233,7 @@ on_mx(void *arg, const struct dns_answer *a)
 	struct mx_lookup *l = arg;
 
 	resolver_query_free(&l->mx);
+	l->result.secure = a->secure;
 	switch (a->status) {
 	case DNS_OK:
 		l->result.mx_present = true;

@@ -1,6 +1,6 @@
 /*
- * mx_int.h - a lookup in progress, shared by mx.c (asks) and mx_result.c
- * (answers the caller).
+ * mx_int.h - a lookup in progress, shared by mx.c (asks), mx_dane.c (asks for
+ * TLSA records) and mx_result.c (answers the caller).
  */
 #ifndef MTA_DNS_MX_INT_H
 #define MTA_DNS_MX_INT_H
@@ -29,8 +29,20 @@ struct mx_host {
 		enum mx_family family;
 		struct resolver_query *query;
 	} questions[MX_FAMILIES];
+	unsigned preference;
 	struct mx_address addrs[MX_FAMILIES * MX_MAX_ADDRESSES];
 	size_t naddrs;
+	unsigned unanswered;
+	bool secure;		/* DNSSEC vouches for its addresses */
+	bool failed;		/* they could not be asked for, all or some */
+	char canonical[256];	/* it is an alias of this; "" */
+	struct mx_dane {
+		struct resolver_query *query;
+		char base[256]; /* asked under this name */
+		bool fallback;	/* there is nothing: then under its own */
+		struct tlsa_set *set;
+		bool failed;
+	} dane;
 };
 
 struct mx_lookup {
@@ -43,7 +55,7 @@ struct mx_lookup {
 	size_t nhosts;
 	size_t unanswered;
 	/* What was found instead of addresses, for the case that none is left. */
-	bool failed, forbidden, aliases;
+	bool failed, forbidden, aliases, unproved, ourselves;
 	char why[128]; /* of the last question that failed */
 	struct mx_result result;
 	void (*done)(void *, const struct mx_result *);
@@ -59,6 +71,8 @@ enum mx_failure {
 	FAIL_NULL_MX,
 	FAIL_MX_QUESTION,
 	FAIL_HOSTS_QUESTION,
+	FAIL_TLSA_QUESTION,
+	FAIL_OURSELVES,
 	FAIL_FORBIDDEN,
 	FAIL_ALIASES,
 	FAIL_NO_ADDRESS,
@@ -75,6 +89,12 @@ void mx_set_failure(struct mx_lookup *, enum mx_failure);
 void mx_take_address(struct mx_lookup *, const struct mx_address *);
 /* All hosts are answered: their addresses in order, or a failure. */
 void mx_take_hosts(struct mx_lookup *);
+
+/* Asks for the host's TLSA records, when it may have some; true: mx_answered
+ * follows. */
+bool mx_dane_ask(struct mx_host *);
+/* One question less. */
+void mx_answered(struct mx_lookup *);
 
 bool mx_is_wanted(const struct mx_lookup *, enum mx_family);
 

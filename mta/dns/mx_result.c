@@ -4,6 +4,7 @@
  */
 #include "mta/dns/mx_int.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,10 @@ static const struct failure_row {
 	    "cannot look up MX of domain" },
 	[FAIL_HOSTS_QUESTION] = { SCOPE_LANE, "4.4.3",
 	    "cannot look up addresses of the mail hosts of domain" },
+	[FAIL_TLSA_QUESTION] = { SCOPE_LANE, "4.4.3",
+	    "cannot look up TLSA records of the mail hosts of domain" },
+	[FAIL_OURSELVES] = { SCOPE_RECIPIENT, "5.4.6",
+	    "domain names this host as its mail host: mail loops back to us" },
 	[FAIL_FORBIDDEN] = { SCOPE_RECIPIENT, "5.4.4",
 	    "domain has only addresses that mail must not be sent to" },
 	[FAIL_ALIASES] = { SCOPE_RECIPIENT, "5.4.4",
@@ -61,9 +66,11 @@ mx_set_failure(struct mx_lookup *l, enum mx_failure failure)
 {
 	const struct failure_row *f = &failures[failure];
 	struct outcome *o = &l->result.why;
+	bool asked = l->failed || l->unproved;
 
 	outcome_set(o, f->scope, STAGE_DNS, f->enhanced[0] == '5',
-	    "%s: '%s'%s%s", f->text, l->domain, l->failed ? ": " : "", l->why);
+	    "%s: '%s'%s%s", f->text, l->domain, asked ? ": " : "",
+	    asked ? l->why : "");
 	snprintf(o->enhanced, sizeof(o->enhanced), "%s", f->enhanced);
 }
 
@@ -144,6 +151,10 @@ why_no_target(const struct mx_lookup *l)
 {
 	if (l->failed)
 		return l->ours ? FAIL_OURS_QUESTION : FAIL_HOSTS_QUESTION;
+	if (l->unproved)
+		return l->ours ? FAIL_OURS_QUESTION : FAIL_TLSA_QUESTION;
+	if (l->ourselves)
+		return FAIL_OURSELVES;
 	if (l->forbidden)
 		return l->ours ? FAIL_OURS_FORBIDDEN : FAIL_FORBIDDEN;
 	if (l->ours)
@@ -153,16 +164,76 @@ why_no_target(const struct mx_lookup *l)
 	return l->result.mx_present ? FAIL_NO_HOST : FAIL_NO_ADDRESS;
 }
 
+static bool
+is_our_address(const struct mx_lookup *l, const struct mx_address *a)
+{
+	struct sockaddr_storage ss;
+
+	if (l->policy.is_us == NULL || l->ours)
+		return false;
+	make_sockaddr(&ss, a, l->policy.port);
+	return l->policy.is_us(
+	    l->policy.is_us_arg, NULL, (const struct sockaddr *)&ss);
+}
+
+static bool
+is_us(const struct mx_lookup *l, const struct mx_host *h)
+{
+	if (l->policy.is_us == NULL || l->ours)
+		return false;
+	if (l->policy.is_us(l->policy.is_us_arg, h->name, NULL))
+		return true;
+	for (size_t i = 0; i < h->naddrs; i++)
+		if (is_our_address(l, &h->addrs[i]))
+			return true;
+	return false;
+}
+
+/* RFC 5321 5.1: only those that are better than we are. */
+static unsigned
+worst_preference(struct mx_lookup *l)
+{
+	unsigned limit = UINT_MAX;
+
+	for (size_t i = 0; i < l->nhosts; i++) {
+		const struct mx_host *h = &l->hosts[i];
+
+		if (h->preference < limit && is_us(l, h)) {
+			limit = h->preference;
+			l->ourselves = true;
+		}
+	}
+	return limit;
+}
+
+static void
+take_host(struct mx_lookup *l, struct mx_host *h, struct mx_result_host *r)
+{
+	r->name = h->name;
+	r->tlsa = h->dane.set;
+	r->tlsa_base = h->dane.base;
+	r->tlsa_failed = h->dane.failed;
+	l->failed |= h->failed;
+	l->unproved |= h->dane.failed;
+	if (h->dane.failed)
+		return;
+	shuffle(h->addrs, h->naddrs);
+	for (size_t i = 0; i < h->naddrs; i++)
+		add_target(l, h->name, &h->addrs[i]);
+}
+
 void
 mx_take_hosts(struct mx_lookup *l)
 {
-	for (size_t i = 0; i < l->nhosts; i++) {
-		struct mx_host *h = &l->hosts[i];
+	unsigned limit = worst_preference(l);
+	struct mx_result_host *hosts = xcalloc(l->nhosts, sizeof(*hosts));
 
-		shuffle(h->addrs, h->naddrs);
-		for (size_t j = 0; j < h->naddrs; j++)
-			add_target(l, h->name, &h->addrs[j]);
-	}
+	l->failed = false;
+	l->result.hosts = hosts;
+	for (size_t i = 0; i < l->nhosts; i++)
+		if (l->hosts[i].preference < limit)
+			take_host(
+			    l, &l->hosts[i], &hosts[l->result.nhosts++]);
 	if (l->result.ntargets == 0)
 		mx_set_failure(l, why_no_target(l));
 }
@@ -170,11 +241,15 @@ mx_take_hosts(struct mx_lookup *l)
 void
 mx_take_address(struct mx_lookup *l, const struct mx_address *a)
 {
-	if (mx_is_wanted(l, a->family))
+	bool ourselves = is_our_address(l, a);
+
+	if (mx_is_wanted(l, a->family) && !ourselves)
 		add_target(l, l->domain, a);
 	if (l->result.ntargets > 0)
 		return;
-	if (l->forbidden)
+	if (ourselves)
+		mx_set_failure(l, FAIL_OURSELVES);
+	else if (l->forbidden)
 		mx_set_failure(
 		    l, l->ours ? FAIL_OURS_FORBIDDEN : FAIL_FORBIDDEN);
 	else

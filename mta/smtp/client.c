@@ -164,6 +164,17 @@ client_end(struct smtp_client *c, const struct outcome *why)
 }
 
 void
+client_fail(struct smtp_client *c, const struct outcome *why)
+{
+	if (client_stage(c) == STAGE_TLS)
+		client_tls_count(c, TLS_FAILED);
+	if (client_stage(c) == STAGE_TLS && client_tls_is_must(c))
+		client_pass_over(c, why);
+	else
+		client_end(c, why);
+}
+
+void
 client_break(
     struct smtp_client *c, enum outcome_scope scope, const char *problem)
 {
@@ -171,7 +182,7 @@ client_break(
 
 	outcome_set(&why, scope, client_stage(c), false, "%s while %s", problem,
 	    client_doing(c));
-	client_end(c, &why);
+	client_fail(c, &why);
 }
 
 void
@@ -180,7 +191,7 @@ client_end_by_reply(struct smtp_client *c, enum outcome_scope scope)
 	struct outcome why;
 
 	reply_outcome(&c->reply, scope, client_stage(c), &why);
-	client_end(c, &why);
+	client_fail(c, &why);
 }
 
 /* Without its code: a 250 that comes unasked is no success. */
@@ -193,7 +204,7 @@ client_end_unexpected(struct smtp_client *c)
 	outcome_set(&why, SCOPE_SESSION, client_stage(c), false,
 	    "unexpected reply '%d %.300s' while %s", said.code, said.text,
 	    client_doing(c));
-	client_end(c, &why);
+	client_fail(c, &why);
 }
 
 static void
@@ -320,8 +331,12 @@ smtp_client_quit(struct smtp_client *c)
 void
 smtp_client_abort(struct smtp_client *c)
 {
+	struct outcome why;
+
 	client_body_note_end(c);
-	client_break(c, SCOPE_SESSION, "aborted");
+	outcome_set(&why, SCOPE_SESSION, client_stage(c), false,
+	    "aborted while %s", client_doing(c));
+	client_end(c, &why);
 }
 
 bool

@@ -25,14 +25,44 @@
 
 struct event_base;
 struct smtp_client;
+struct tlsa_set;
 
 enum smtp_tls {
 	TLS_NONE,
 	TLS_OPPORTUNISTIC,  /* STARTTLS where offered, certificate not judged; when the handshake
-			       fails the client closes with STAGE_TLS and the owner may try
-			       TLS_NONE (RFC 3207, RFC 7435) */
+			       fails the client closes with STAGE_TLS, SCOPE_SESSION, and the owner
+			       may try TLS_NONE (RFC 3207, RFC 7435) */
 	TLS_REQUIRED,       /* STARTTLS, certificate verified against target.host, or no mail */
 	TLS_IMPLICIT,       /* TLS from the first byte, verified likewise */
+	TLS_ENCRYPTED,      /* STARTTLS, certificate not judged, or no mail */
+	TLS_DANE,           /* STARTTLS, certificate matched by a TLSA record, or no mail */
+};
+
+/* How the TLS of one target went, in the words of RFC 8460 4.3. */
+enum tls_result {
+	TLS_SUCCESS,
+	TLS_NOT_OFFERED,
+	TLS_HOST_MISMATCH,
+	TLS_EXPIRED,
+	TLS_NOT_TRUSTED,
+	TLS_FAILED,
+	TLS_RESULTS
+};
+
+/*
+ * What one target must do. A target that must have TLS, and by which means, but has not is passed
+ * over as one that does not answer: the next one is tried, and after the last one the client closes
+ * with STAGE_TLS, SCOPE_LANE.
+ */
+struct smtp_client_policy {
+	enum smtp_tls tls;         /* but TLS_IMPLICIT */
+	bool judge;                /* TLS_OPPORTUNISTIC: say in events.tls whether TLS_REQUIRED would
+				      have done */
+	const char *cause;         /* who asks for it: "DANE"; follows "required by" */
+	const char *label;         /* said behind the cipher once it is proved: "dane" */
+	const struct tlsa_set *tlsa; /* TLS_DANE: at least one record, and the names that a certificate
+					vouched for by DANE-TA may bear (RFC 7672 3.2.2), the one */
+	const char *names[3];      /* of the records first; as many as there are, then NULL */
 };
 
 /* Time-outs in ms; the defaults are those of RFC 5321 4.5.3.2. */
@@ -54,9 +84,11 @@ struct smtp_client_target {
 	struct sockaddr_storage addr; /* port included */
 	socklen_t addr_len;
 	char host[256];               /* MX host name, for verification and the log */
+	const struct smtp_client_policy *policy; /* NULL: config.tls; must outlive the client */
 };
 
-/* Copied by smtp_client_new, except tls_ctx, which must outlive the client. */
+/* Copied by smtp_client_new, except tls_ctx, which must outlive the client. For TLS_DANE it is one of
+ * tls_client_new. */
 struct smtp_client_config {
 	const char *ehlo;                         /* the source's host name */
 	const struct sockaddr *bind;              /* source address (port 0), or NULL for any */
@@ -64,7 +96,7 @@ struct smtp_client_config {
 	const struct smtp_client_target *targets; /* tried in order until one greets with 220 */
 	size_t ntargets;
 	enum smtp_tls tls;
-	SSL_CTX *tls_ctx;                         /* not NULL unless TLS_NONE */
+	SSL_CTX *tls_ctx;                         /* not NULL unless all is TLS_NONE */
 	const char *auth_user, *auth_password;    /* NULL: no AUTH. Never sent without TLS */
 	struct smtp_client_timeouts timeouts;
 };
@@ -102,6 +134,8 @@ struct smtp_transaction {
 struct smtp_client_events {
 	/* Greeted (secured, authenticated): a transaction may be sent. */
 	void (*ready)(void *arg);
+	/* May be NULL. How TLS with targets[i] went; from inside the client, which must be left alone. */
+	void (*tls)(void *arg, size_t i, enum tls_result);
 	/* The transaction has ended and every rcpt has its outcome (a success has its 2xx code, stage
 	 * STAGE_DOT). Whether the peer does DSN itself: smtp_client_offers_dsn. The client may
 	 * take the next transaction now unless smtp_client_usable is false; closed then follows. */
@@ -131,7 +165,8 @@ bool smtp_client_usable(const struct smtp_client *);
 bool smtp_client_offers_dsn(const struct smtp_client *);
 /* The target in use: "mfsmax.docomo.ne.jp[203.0.113.5]:25"; "" before one is connected. */
 const char *smtp_client_peer(const struct smtp_client *);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384" or "". */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", then the policy's label when the peer was proved to be who it
+ * should be ("verified" without a policy); or "". */
 const char *smtp_client_tls(const struct smtp_client *);
 
 #endif

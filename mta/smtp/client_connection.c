@@ -250,6 +250,15 @@ client_refused_by_greeting(struct smtp_client *c)
 	client_connect(c);
 }
 
+void
+client_pass_over(struct smtp_client *c, const struct outcome *why)
+{
+	c->why = *why;
+	c->why.scope = SCOPE_LANE;
+	client_disconnect(c);
+	client_connect(c);
+}
+
 /* ------ bytes */
 
 /* Takes what there is of one reply; false when nothing is left to take. */
@@ -361,7 +370,7 @@ connection_lost(struct smtp_client *c, const char *reason, int error)
 		outcome_set(&why, SCOPE_SESSION, client_stage(c), false,
 		    "%s while %s", reason, client_doing(c));
 		why.reset = is_reset(error);
-		client_end(c, &why);
+		client_fail(c, &why);
 	}
 }
 

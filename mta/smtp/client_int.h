@@ -121,6 +121,9 @@ void client_on_reply(struct smtp_client *);
 /* The session is over because of this: for all recipients without a verdict,
  * too. */
 void client_end(struct smtp_client *, const struct outcome *why);
+/* The same for what the peer did: a target that must have TLS and fails to get
+ * that far is passed over, and the session goes on with the next one. */
+void client_fail(struct smtp_client *, const struct outcome *why);
 /* The same with a sentence of ours: "<problem> while <state>", at the state's
  * stage. */
 void client_break(
@@ -136,6 +139,8 @@ void client_connect(struct smtp_client *); /* to the next target, or ends */
  * says why: on to the next one, or the end. */
 void client_next_target(struct smtp_client *, int error);
 void client_refused_by_greeting(struct smtp_client *);
+/* On to the next target because of this, or the end. */
+void client_pass_over(struct smtp_client *, const struct outcome *why);
 void client_disconnect(struct smtp_client *);
 const struct smtp_client_target *client_target(const struct smtp_client *);
 size_t client_unsent(const struct smtp_client *);
@@ -149,6 +154,11 @@ void client_watch_writing(struct smtp_client *);
 void client_use_connection(struct smtp_client *);
 
 /* client_tls.c */
+enum smtp_tls client_tls_wanted(const struct smtp_client *);
+/* Whether nothing may be said to the target in use without TLS. */
+bool client_tls_is_must(const struct smtp_client *);
+void client_tls_count(struct smtp_client *, enum tls_result);
+void client_not_offered(struct smtp_client *);
 void client_start_tls(struct smtp_client *);
 void client_handshake_done(struct smtp_client *);
 void client_handshake_lost(struct smtp_client *, const char *why, bool reset);

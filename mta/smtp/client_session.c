@@ -112,13 +112,16 @@ said_hello(struct smtp_client *c)
 {
 	bool starttls = (c->offers.have & CAP_STARTTLS) != 0;
 
-	if (!c->secured && starttls && c->tls != TLS_NONE) {
+	if (!c->secured && starttls && client_tls_wanted(c) != TLS_NONE) {
 		str_adds(&c->out, "STARTTLS\r\n");
 		client_enter(c, CLIENT_STARTTLS);
 		client_write(c);
-	} else if (!c->secured && c->tls == TLS_REQUIRED) {
-		end_with(c, SCOPE_LANE, STAGE_TLS, false,
-		    "TLS is required, but the peer does not offer STARTTLS");
+		return;
+	}
+	if (!c->secured)
+		client_tls_count(c, TLS_NOT_OFFERED);
+	if (!c->secured && client_tls_is_must(c)) {
+		client_not_offered(c);
 	} else if (c->auth_user != NULL) {
 		start_auth(c);
 	} else {
@@ -167,7 +170,7 @@ client_starttls(struct smtp_client *c)
 	} else if (c->reply.code == 220) {
 		memset(&c->offers, 0, sizeof(c->offers));
 		client_start_tls(c);
-	} else if (c->tls == TLS_REQUIRED) {
+	} else if (client_tls_is_must(c)) {
 		client_end_by_reply(c, SCOPE_LANE);
 	} else {
 		/* RFC 7435: no worse than not to have asked. */
