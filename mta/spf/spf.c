@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,9 +23,7 @@
 #include "mta/base/alloc.h"
 #include "mta/spf/spf_limits.h"
 #include "mta/spf/spf_pipe.h"
-
-#define VERSION	    "v=spf1"
-#define VERSION_LEN (sizeof(VERSION) - 1)
+#include "mta/spf/spf_records.h"
 
 struct spf_check {
 	struct resolver *resolver;
@@ -132,122 +129,6 @@ finish_dead(struct spf_check *c)
 	finish_with(c, SPF_CRASHED, why);
 }
 
-/* The strings of a TXT record, joined (RFC 7208 3.3). */
-static void
-join_strings(struct str *text, const uint8_t *rdata, size_t len)
-{
-	size_t at = 0;
-
-	while (at < len && at + 1 + rdata[at] <= len) {
-		str_add(text, rdata + at + 1, rdata[at]);
-		at += 1u + rdata[at];
-	}
-}
-
-static bool
-is_record(const struct str *text)
-{
-	return strncasecmp(text->data, VERSION, VERSION_LEN) == 0 &&
-	       (text->len == VERSION_LEN || text->data[VERSION_LEN] == ' ');
-}
-
-/* Each puts the values of an answer that the child should see, and returns
- * NULL or why the record can be judged without it. */
-static const char *
-put_texts(struct spf_check *c, struct str *frame, const struct dns_answer *a)
-{
-	const char *why = NULL;
-	size_t records = 0;
-
-	(void)c;
-	for (size_t i = 0; i < a->nrdata && why == NULL; i++) {
-		struct str text = STR_INIT;
-
-		join_strings(&text, a->rdata[i], a->rdata_len[i]);
-		if (is_record(&text) && ++records > 1)
-			why = "more than one SPF record";
-		else if (is_record(&text) && strlen(text.data) != text.len)
-			why = "the record holds a NUL byte";
-		else if (is_record(&text))
-			spf_pipe_put_value(frame, text.data, text.len);
-		str_release(&text);
-	}
-	return why;
-}
-
-static const char *
-put_addresses(
-    struct spf_check *c, struct str *frame, const struct dns_answer *a)
-{
-	size_t size = c->question.type == DNS_A ? 4 : 16;
-
-	for (size_t i = 0; i < a->nrdata; i++)
-		if (a->rdata_len[i] == size)
-			spf_pipe_put_value(frame, a->rdata[i], size);
-	return NULL;
-}
-
-static void
-put_host(struct spf_check *c, struct str *frame, const char *host)
-{
-	/* RFC 7208 4.6.4: of the names behind an address the first ten count;
-	 * an eleventh MX is an error, which the library sees itself. */
-	if (dns_name_is_host(host) &&
-	    (spf_limits_host(&c->limits, host) || c->question.type == DNS_MX))
-		spf_pipe_put_value(frame, host, strlen(host));
-}
-
-static const char *
-put_mail_hosts(
-    struct spf_check *c, struct str *frame, const struct dns_answer *a)
-{
-	char host[DNS_NAME_TEXT_MAX];
-	unsigned preference;
-
-	for (size_t i = 0; i < a->nrdata; i++)
-		if (dns_mx_read(
-			a->rdata[i], a->rdata_len[i], &preference, host) == 0)
-			put_host(c, frame, host);
-	return NULL;
-}
-
-static const char *
-put_names(struct spf_check *c, struct str *frame, const struct dns_answer *a)
-{
-	uint8_t name[DNS_NAME_MAX];
-	char text[DNS_NAME_TEXT_MAX];
-
-	for (size_t i = 0; i < a->nrdata; i++) {
-		size_t at = 0;
-
-		if (dns_name_read(a->rdata[i], a->rdata_len[i], &at, name) > 0)
-			put_host(c, frame, dns_name_text(name, text));
-	}
-	return NULL;
-}
-
-static const struct record_kind {
-	int type;
-	const char *(*put)(
-	    struct spf_check *, struct str *, const struct dns_answer *);
-} record_kinds[] = {
-	{ DNS_TXT, put_texts },
-	{ DNS_A, put_addresses },
-	{ DNS_AAAA, put_addresses },
-	{ DNS_MX, put_mail_hosts },
-	{ DNS_PTR, put_names },
-};
-
-static const char *
-put_values(struct spf_check *c, struct str *frame, const struct dns_answer *a)
-{
-	const struct record_kind *kind = record_kinds;
-
-	while (kind->type != c->question.type)
-		kind++;
-	return kind->put(c, frame, a);
-}
-
 static bool
 send_frame(struct spf_check *c, const struct str *frame)
 {
@@ -265,7 +146,7 @@ on_records(void *arg, const struct dns_answer *a)
 
 	spf_pipe_put_answer(&frame, a->status);
 	if (a->status == DNS_OK)
-		why = put_values(c, &frame, a);
+		why = spf_records_put(&frame, c->question.type, a, &c->limits);
 	else if (a->status != DNS_TEMPFAIL)
 		why = spf_limits_void(&c->limits);
 	resolver_query_free(&c->query);
@@ -286,10 +167,6 @@ take_question(struct spf_check *c)
 
 	if (why != NULL) {
 		finish_with(c, SPF_PERMERROR, why);
-		return;
-	}
-	if (c->limits.questions > SPF_MAX_QUESTIONS) {
-		finish_with(c, SPF_CRASHED, "the check asks without end");
 		return;
 	}
 	event_del(c->readable);

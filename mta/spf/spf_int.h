@@ -8,9 +8,6 @@
 #include "mta/spf/spf.h"
 
 #define SPF_PROGRAM "/proc/self/exe"
-/* The first question, ten terms of an address for ten hosts each (RFC 7208 4.6.4), and one `%{p}`
- * fit in; a child that asks more is not evaluating a record. */
-#define SPF_MAX_QUESTIONS 128
 
 /* As spf_check_new, with another program as the child: tests bring their own that misbehave. */
 struct spf_check *spf_check_new_with(const char *program, struct resolver *, const char *address,

@@ -4,7 +4,8 @@
  * libspf2 counts the look-ups of each included record anew, knows nothing of void look-ups and
  * notices an eleventh look-up only when another mechanism follows. So whoever answers its questions
  * counts them: more than ten terms that ask, or more than two answers with nothing in them, and
- * receivers treat the record as broken.
+ * receivers treat the record as broken. So no child, whatever has become of it, gets more than 121
+ * questions answered: the first, ten terms, and ten hosts of each.
  */
 #ifndef MTA_SPF_SPF_LIMITS_H
 #define MTA_SPF_SPF_LIMITS_H
