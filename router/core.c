@@ -156,6 +156,18 @@ core_store(struct core *c)
 	return c->store;
 }
 
+struct pauses *
+core_pauses(struct core *c)
+{
+	return c->pauses;
+}
+
+struct sources *
+core_sources(struct core *c)
+{
+	return c->sources;
+}
+
 struct inbox *
 core_inbox(struct core *c)
 {
@@ -206,6 +218,8 @@ core_new(struct store *store, struct config *config)
 	c->queue = queue_new(c, config->queue_memory);
 	c->lanes = lanes_new(c);
 	c->settler = settler_new(c);
+	c->pauses = pauses_new(c);
+	c->sources = sources_new(c);
 	c->work = event_new(c->base, -1, 0, on_work, c);
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
 	event_add(c->tick, &tenth);
@@ -285,6 +299,8 @@ core_free(struct core **cp)
 	inbox_free(&c->inbox);
 	lanes_free(&c->lanes);
 	settler_free(&c->settler);
+	sources_free(&c->sources);
+	pauses_free(&c->pauses);
 	queue_free(&c->queue);
 	event_free(c->work);
 	event_free(c->tick);

@@ -55,6 +55,9 @@ struct queue *core_queue(struct core *); /* any thread, for queue_has_room */
 struct store *core_store(struct core *);
 struct inbox *core_inbox(struct core *);
 
+struct pauses *core_pauses(struct core *);
+struct sources *core_sources(struct core *);
+
 /* Live state for `oiwake queue` and the admin API: one call per lane, then per path. */
 struct lane_row {
 	const char *path, *source, *group, *state; /* state is a sentence: "open", "waiting: ..." */

@@ -150,6 +150,7 @@ put_in_force(struct core *c, struct config *config)
 	for (unsigned i = 0; i < c->nios; i++)
 		io_set_config(c->ios[i], config);
 	log_set_level(config->log_level);
+	sources_configure(c->sources);
 	lanes_configure(c->lanes);
 	lanes_drain(c->lanes, take_again, c);
 	config_unref(&old);

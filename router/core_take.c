@@ -80,6 +80,53 @@ decide(struct core *c, struct recipient *r)
 		give_time(c, r);
 }
 
+/* -- from which source
+ * -------------------------------------------------------------------------------
+ */
+
+static const struct config_pool *
+pool_of(const struct core *c, const struct recipient *r)
+{
+	return r->route.source[0] != '\0'
+		   ? config_pool_find(c->config, r->route.pool)
+		   : NULL;
+}
+
+static unsigned
+count_waiting(void *arg, const struct route *route)
+{
+	const struct core *c = arg;
+
+	return lanes_waiting(c->lanes, route);
+}
+
+/* The rules know the pool; which of its sources is free is known here. One
+ * that may have been delivered already stays with its source while that
+ * exists. */
+static void
+choose_source(struct core *c, struct recipient *r, const char *before)
+{
+	const struct config_pool *pool = pool_of(c, r);
+
+	if (pool == NULL)
+		return;
+	if (r->unread && config_source_find(c->config, before) != NULL)
+		r->route.source = before;
+	else
+		sources_choose(c->sources, pool, &r->route, r->message,
+		    count_waiting, c);
+}
+
+static bool
+should_leave(void *arg, const struct recipient *r)
+{
+	struct core *c = arg;
+	const struct config_pool *pool = pool_of(c, r);
+
+	return pool != NULL && !r->unread &&
+	       sources_should_leave(c->sources, pool, &r->route);
+}
+
 /* -- when the path is closed
  * ------------------------------------------------------------------------- */
 
@@ -128,6 +175,14 @@ static void
 take_again(void *arg, struct recipient *r)
 {
 	core_take(arg, r);
+}
+
+void
+core_pauses_changed(struct core *c)
+{
+	lanes_take(c->lanes, should_leave, take_again, c);
+	lanes_wake(c->lanes);
+	core_wake(c);
 }
 
 void
@@ -218,6 +273,7 @@ arrive(struct core *c, struct recipient *r, enum path_kind kind)
 void
 core_take(struct core *c, struct recipient *r)
 {
+	const char *source = r->route.source;
 	const struct config_path *path;
 	struct outcome why;
 	unsigned shelf;
@@ -229,6 +285,7 @@ core_take(struct core *c, struct recipient *r)
 	}
 	decide(c, r);
 	fall_back(c, r);
+	choose_source(c, r, source);
 	path = config_path_find(c->config, r->route.path);
 	assert(path != NULL);
 	shelf = route_shelf(c->config, &r->route, r->message->from_domain);

@@ -9,6 +9,7 @@
 #include "mta/smtp/address.h"
 #include "router/config.h"
 #include "router/path.h"
+#include "router/source_order.h"
 #include "router/store/store.h"
 
 #include <assert.h>
@@ -104,19 +105,6 @@ note_limits(const struct rules_decision *d, const struct recipient *r)
 /* -- where it goes ----------------------------------------------------------------------------------- */
 
 /*
- * One sender domain keeps one source per group, so that a source's reputation with a carrier is
- * made by few senders.
- */
-static const char *
-choose_source(const struct config_pool *pool, const char *sender,
-    const char *group)
-{
-	uint64_t h = hash_text(hash_text(HASH_START, sender), group);
-
-	return intern(pool->sources[h % pool->nsources]->name);
-}
-
-/*
  * SES takes no null reverse-path, so a notice goes by an mta path whatever the rule says: the first
  * that goes by MX, else the first. Without any it keeps the rule's, and path_carries refuses it.
  */
@@ -179,7 +167,9 @@ take_path(const struct config_path *path, const struct config_pool *pool,
 		pool = path->pool;
 	assert(pool != NULL && pool->nsources > 0);
 	out->pool = intern(pool->name);
-	out->source = choose_source(pool, m->from_domain, out->group);
+	/* As planned: the core knows which are free (sources.h). */
+	out->source = intern(
+	    source_next(pool, m->from_domain, out->group, NULL)->name);
 }
 
 static void

@@ -1,0 +1,470 @@
+/*
+ * sources_warm.c - how much a new source may send, and what it has sent.
+ *
+ * What is stored about a source and a group is ahead of what has left: the
+ * store is told before the delivery goes to its session, which asks the same
+ * store before the final dot (keep.h). When the store refuses, nothing more
+ * leaves until it has taken it.
+ */
+#include "router/sources_int.h"
+
+#include "mta/base/alloc.h"
+#include "mta/base/clock.h"
+#include "mta/base/log.h"
+#include "router/config.h"
+#include "router/keep.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KIND   "warm-up" /* in the store */
+#define DAY    (INT64_C(86400) * 1000)
+#define FORGET (90 * DAY) /* a source not used so long is new again */
+#define BLOCKS 50	  /* in a day's allowance */
+#define RETRY  1000	  /* ms until a store that refused is asked again */
+
+/* clang-format off */
+/* One source to one group. Whatever it was told stays in memory, so that the
+ * store's answers find it. */
+struct warm {
+	TAILQ_ENTRY(warm) link;
+	char *key;                  /* source, tab, group */
+	const char *source, *group; /* source: its own; group: inside key */
+	const char *plan;           /* interned; "" */
+	bool told, warm;            /* an operator has said so: that it is warm, else new */
+	unsigned day;               /* from 1 */
+	int64_t begin;              /* wall ms of its first recipient; 0: none yet */
+	unsigned sent, stored;      /* today */
+	int64_t expires;            /* wall ms; 0: never */
+	int64_t kept_at;            /* wall ms: when it was stored last */
+	unsigned pending;           /* answers of the store to come */
+	int64_t retry_at;           /* mono ms; 0: the store has taken all */
+};
+/* clang-format on */
+
+/* -- finding ------------------------------------------------------------- */
+
+static const char *
+key_of(struct sources *ss, const char *source, const char *group)
+{
+	str_clear(&ss->key);
+	str_addf(&ss->key, "%s\t%s", source, group);
+	return ss->key.data;
+}
+
+static void
+begin_anew(struct warm *w)
+{
+	w->plan = "";
+	w->told = w->warm = false;
+	w->day = 1;
+	w->begin = 0;
+	w->sent = w->stored = 0;
+	w->expires = 0;
+}
+
+static struct warm *
+find(struct sources *ss, const char *source, const char *group)
+{
+	struct warm *w = map_get(ss->by_key, key_of(ss, source, group));
+
+	if (w != NULL && w->expires != 0 && w->expires <= clock_wall())
+		begin_anew(w);
+	return w;
+}
+
+static void
+forget(struct sources *ss, struct warm *w)
+{
+	TAILQ_REMOVE(&ss->warms, w, link);
+	map_remove(ss->by_key, w->key);
+	free((void *)(uintptr_t)w->source);
+	free(w->key);
+	free(w);
+}
+
+/* Groups may be anybody's domains: those not used for long go. */
+static void
+sweep(struct sources *ss)
+{
+	int64_t now = clock_wall();
+	struct warm *w, *next;
+
+	if (clock_mono() < ss->swept + DAY)
+		return;
+	ss->swept = clock_mono();
+	for (w = TAILQ_FIRST(&ss->warms); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (w->expires != 0 && w->expires <= now && w->pending == 0)
+			forget(ss, w);
+	}
+}
+
+static struct warm *
+get(struct sources *ss, const char *source, const char *group)
+{
+	struct warm *w = find(ss, source, group);
+
+	if (w != NULL)
+		return w;
+	sweep(ss);
+	w = xcalloc(1, sizeof(*w));
+	w->source = xstrdup(source);
+	w->key = xstrdup(key_of(ss, source, group));
+	w->group = w->key + strlen(source) + 1;
+	begin_anew(w);
+	map_put(ss->by_key, w->key, w);
+	TAILQ_INSERT_TAIL(&ss->warms, w, link);
+	return w;
+}
+
+static bool
+is_known(const struct warm *w)
+{
+	return w != NULL && (w->told || w->day > 1 || w->begin != 0);
+}
+
+/* Whoever is new to one group may be warm to all others. */
+static bool
+is_called_warm(struct sources *ss, const struct warm *w, const char *source)
+{
+	if (!is_known(w))
+		w = find(ss, source, "");
+	return w != NULL && w->warm;
+}
+
+/* -- storing ------------------------------------------------------------- */
+
+static void
+on_kept(void *arg, const char *why)
+{
+	struct warm *w = arg;
+
+	w->pending--;
+	if (why == NULL && w->pending == 0)
+		w->retry_at = 0;
+	if (why == NULL)
+		return;
+	if (w->retry_at == 0)
+		log_text(LOG_WARN, "warm_up",
+		    "nothing leaves from '%s' to '%s' while it cannot be "
+		    "recorded: %s",
+		    w->source, w->group, why);
+	w->retry_at = clock_mono() + RETRY;
+}
+
+static char *
+value_of(const struct warm *w)
+{
+	json_t *o = w->warm ? json_pack("{s:b}", "warm", 1)
+			    : json_pack("{s:i, s:I, s:i, s:s}", "day",
+				  (int)w->day, "begin", (json_int_t)w->begin,
+				  "sent", (int)w->stored, "plan", w->plan);
+	char *value = json_dumps(o, JSON_COMPACT);
+
+	json_decref(o);
+	return value;
+}
+
+static void
+keep(struct sources *ss, struct warm *w, void (*done)(void *, const char *),
+    void *arg)
+{
+	char *value = value_of(w);
+
+	w->kept_at = clock_wall();
+	w->expires = w->warm ? 0 : w->kept_at + FORGET;
+	keep_put(ss->core, KIND, w->key, value, w->expires, done, arg);
+	free(value);
+}
+
+static void
+keep_progress(struct sources *ss, struct warm *w)
+{
+	w->pending++;
+	keep(ss, w, on_kept, w);
+}
+
+static unsigned
+whole_number(const json_t *o, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(o, key));
+
+	return n > 0 && n <= INT_MAX ? (unsigned)n : 0;
+}
+
+static void
+load(void *arg, const struct kept *k)
+{
+	struct sources *ss = arg;
+	json_t *o = json_loads(k->value, 0, NULL);
+	const char *plan = json_string_value(json_object_get(o, "plan"));
+	size_t len = strcspn(k->key, "\t");
+	char *source = xstrndup(k->key, len);
+	struct warm *w;
+
+	if (k->key[len] == '\t') {
+		w = get(ss, source, k->key + len + 1);
+		w->told = true;
+		w->warm = json_is_true(json_object_get(o, "warm"));
+		w->day = whole_number(o, "day");
+		w->day += w->day == 0;
+		w->begin = json_integer_value(json_object_get(o, "begin"));
+		w->sent = w->stored = whole_number(o, "sent");
+		w->plan = plan != NULL ? intern(plan) : "";
+		w->expires = k->expires;
+	}
+	json_decref(o);
+	free(source);
+}
+
+/* -- days ---------------------------------------------------------------- */
+
+/* Brings it up to today. Returns what is allowed today; 0: there is no limit
+ * any more. */
+static unsigned
+allowed_today(struct warm *w, const struct rules_warm_up *plan)
+{
+	int64_t now = clock_wall();
+
+	/* The clock was set back: the day goes on, and no longer than one. */
+	if (w->begin > now)
+		w->begin = now;
+	if (w->begin != 0 && now - w->begin >= DAY) {
+		w->day++;
+		w->begin = 0;
+		w->sent = w->stored = 0;
+	}
+	return rules_warm_up_allowance(plan, w->day);
+}
+
+static void
+tell(const struct warm *w, const struct rules_warm_up *plan, unsigned allowed,
+    const char *what)
+{
+	struct logline l;
+
+	if (!log_start(&l, LOG_INFO, "warm_up"))
+		return;
+	log_str(&l, "source", w->source);
+	log_str(&l, "group", w->group);
+	log_str(&l, "plan", plan->name);
+	log_int(&l, "day", w->day);
+	log_int(&l, "allowed", allowed);
+	log_str(&l, "what", what);
+	log_end(&l);
+}
+
+unsigned
+sources_allowance(struct sources *ss, const char *source, const char *group,
+    const struct rules_warm_up *plan, int64_t *again)
+{
+	struct warm *w;
+	unsigned allowed;
+
+	*again = clock_wall() + DAY;
+	if (plan == NULL)
+		return UINT_MAX;
+	w = find(ss, source, group);
+	if (is_called_warm(ss, w, source))
+		return UINT_MAX;
+	if (w == NULL)
+		return rules_warm_up_allowance(plan, 1);
+	if (w->retry_at != 0 && w->pending == 0) {
+		*again = clock_wall() + RETRY;
+		if (clock_mono() >= w->retry_at)
+			keep_progress(ss, w);
+		return 0;
+	}
+	allowed = allowed_today(w, plan);
+	if (allowed == 0)
+		return UINT_MAX;
+	if (w->begin != 0)
+		*again = w->begin + DAY;
+	return w->sent < allowed ? allowed - w->sent : 0;
+}
+
+/* A plan that is over: that the source is in use. */
+static void
+keep_alive(struct sources *ss, struct warm *w)
+{
+	if (clock_wall() - w->kept_at >= DAY || clock_wall() < w->kept_at)
+		keep_progress(ss, w);
+}
+
+static void
+spend(struct sources *ss, struct warm *w, const struct rules_warm_up *plan,
+    unsigned allowed, unsigned n)
+{
+	unsigned block = allowed >= BLOCKS ? allowed / BLOCKS : 1;
+	uint64_t ahead;
+
+	if (w->begin == 0) {
+		w->begin = clock_wall();
+		tell(w, plan, allowed, "begun");
+	}
+	w->plan = intern(plan->name);
+	w->sent = n < UINT_MAX - w->sent ? w->sent + n : UINT_MAX;
+	if (w->sent > w->stored) {
+		ahead = ((uint64_t)w->sent + block - 1) / block * block;
+		if (ahead > allowed)
+			ahead = w->sent > allowed ? w->sent : allowed;
+		w->stored = (unsigned)ahead;
+		keep_progress(ss, w);
+	}
+	if (w->sent >= allowed) {
+		tell(w, plan, allowed, "used up");
+		if (!plan->wait)
+			event_active(ss->used_up, EV_TIMEOUT, 1);
+	}
+}
+
+void
+sources_spend(struct sources *ss, const char *source, const char *group,
+    const struct rules_warm_up *plan, unsigned n)
+{
+	struct warm *w;
+	unsigned allowed;
+
+	if (plan == NULL || n == 0)
+		return;
+	w = find(ss, source, group);
+	if (is_called_warm(ss, w, source))
+		return;
+	if (w == NULL)
+		w = get(ss, source, group);
+	allowed = allowed_today(w, plan);
+	if (allowed == 0)
+		keep_alive(ss, w);
+	else
+		spend(ss, w, plan, allowed, n);
+}
+
+/* -- an operator's word -------------------------------------------------- */
+
+/* All groups of the source, and what was said of the source itself. */
+static void
+forget_source(struct sources *ss, const char *source,
+    void (*done)(void *, const char *), void *arg)
+{
+	struct warm *w;
+
+	TAILQ_FOREACH(w, &ss->warms, link)
+	{
+		if (strcmp(w->source, source) != 0)
+			continue;
+		begin_anew(w);
+		keep_put(ss->core, KIND, w->key, NULL, 0, NULL, NULL);
+	}
+	keep_put(ss->core, KIND, key_of(ss, source, ""), NULL, 0, done, arg);
+}
+
+void
+sources_set_warm(struct sources *ss, const char *source, const char *group,
+    bool warm, void (*done)(void *, const char *), void *arg)
+{
+	struct warm *w;
+
+	if (group[0] == '\0')
+		forget_source(ss, source, warm ? NULL : done, arg);
+	if (warm || group[0] != '\0') {
+		w = get(ss, source, group);
+		begin_anew(w);
+		w->told = true;
+		w->warm = warm;
+		keep(ss, w, done, arg);
+	}
+	core_pauses_changed(ss->core);
+}
+
+/* -- for people ---------------------------------------------------------- */
+
+static void
+describe(struct sources *ss, struct warm *w, struct warm_row *row)
+{
+	const struct rules_warm_up *plan =
+	    ruleset_warm_up(ss->core->config->rules, w->plan);
+
+	*row = (struct warm_row){ .source = w->source,
+		.group = w->group,
+		.plan = plan != NULL ? plan->name : "",
+		.warm = w->warm,
+		.day = w->day };
+	if (w->warm || plan == NULL)
+		return;
+	row->allowed = allowed_today(w, plan);
+	row->day = w->day;
+	row->sent = w->sent;
+	row->warm = row->allowed == 0;
+	row->again = w->begin != 0 ? w->begin + DAY : 0;
+}
+
+static int
+by_source_and_group(const void *a, const void *b)
+{
+	const struct warm *const *x = a, *const *y = b;
+	int order = strcmp((*x)->source, (*y)->source);
+
+	return order != 0 ? order : strcmp((*x)->group, (*y)->group);
+}
+
+void
+sources_each_warm(struct sources *ss,
+    void (*each)(void *, const struct warm_row *), void *arg)
+{
+	size_t n = 0, i = 0;
+	struct warm **all, *w;
+	struct warm_row row;
+
+	TAILQ_FOREACH(w, &ss->warms, link)
+	n++;
+	all = xcalloc(n + 1, sizeof(struct warm *));
+	TAILQ_FOREACH(w, &ss->warms, link)
+	all[i++] = w;
+	qsort(all, n, sizeof(struct warm *), by_source_and_group);
+	for (i = 0; i < n; i++) {
+		/* Nothing is known of one that is new. */
+		if (!is_known(all[i]))
+			continue;
+		describe(ss, all[i], &row);
+		each(arg, &row);
+	}
+	free(all);
+}
+
+/* -- its life ------------------------------------------------------------ */
+
+static void
+on_used_up(evutil_socket_t fd, short what, void *arg)
+{
+	struct sources *ss = arg;
+
+	(void)fd;
+	(void)what;
+	core_pauses_changed(ss->core);
+}
+
+void
+warm_start(struct sources *ss)
+{
+	TAILQ_INIT(&ss->warms);
+	ss->by_key = map_new();
+	ss->swept = clock_mono();
+	str_init(&ss->key);
+	ss->used_up = event_new(ss->core->base, -1, 0, on_used_up, ss);
+	store_each_kept(ss->core->store, KIND, load, ss);
+}
+
+void
+warm_stop(struct sources *ss)
+{
+	struct warm *w;
+
+	while ((w = TAILQ_FIRST(&ss->warms)) != NULL)
+		forget(ss, w);
+	map_free(&ss->by_key);
+	str_release(&ss->key);
+	event_free(ss->used_up);
+}
