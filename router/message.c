@@ -202,6 +202,12 @@ recipient_free(struct recipient **rp)
 	*rp = NULL;
 }
 
+const char *
+unfit_status(enum unfit unfit)
+{
+	return unfit == UNFIT_SIZE ? "5.3.4" : "5.6.0";
+}
+
 void
 recipient_set_last(struct recipient *r, const char *text)
 {

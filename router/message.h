@@ -101,6 +101,7 @@ enum recipient_state {      /* stored as these numbers */
 /* Its carrier would refuse the message for its form, so an mta path bounces or holds it as its shape
  * says, without a try. Stored as these numbers. */
 enum unfit { FIT = 0, UNFIT_FORM = 1, UNFIT_SIZE = 2 };
+const char *unfit_status(enum unfit); /* the enhanced status for it; not of FIT */
 
 struct recipient {
 	TAILQ_ENTRY(recipient) link; /* in its lane, or in a list handed over */
