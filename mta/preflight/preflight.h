@@ -58,6 +58,7 @@ struct preflight_source {
 struct preflight_key {
 	const char *domain, *selector;
 	const struct dkim_signer *signer;
+	bool standby;            /* signs nothing yet: a record that is missing is no more than a note */
 };
 
 /* Everything borrowed until `done`. */
@@ -66,8 +67,11 @@ struct preflight_request {
 	size_t nsources;
 	bool check_sources;      /* false: they only serve the domain's SPF */
 	const char *domain;      /* header-From domain to check; NULL: sources alone */
-	const char *envelope;    /* domain of the reverse-path, when it is another; NULL: the same */
+	const char *envelope;    /* domain of the reverse-path, when it is another; NULL: `bounce` if there
+				    is one, else the same */
 	const char *bounce;      /* our bounce domain (mta/return_path.h); NULL: none */
+	const char *const *our_hosts; /* names its MX may have to be us, besides the sources' own */
+	size_t nour_hosts;
 	bool by_ses;             /* the domain's mail also goes by SES: its include is wanted in SPF */
 	const struct preflight_key *keys; /* of the domain */
 	size_t nkeys;
@@ -79,9 +83,17 @@ struct preflight_request {
 };
 
 /*
- * Runs all checks side by side. `each` is called for every finding (its strings live for the call),
- * good ones included, then `done` once; both from the event loop. The preflight frees itself after
- * `done`; preflight_free before that cancels.
+ * Runs all checks side by side. Neither callback comes from inside preflight_new, and preflight_free
+ * is not to be called from inside one. The strings of findings are printable ASCII; `mend` alone has
+ * several lines, and those of them that are records have the form of a zone file: "NAME. IN TYPE DATA".
+ *
+ * Names of checks: public-address, ptr, ptr-several, ehlo-name, ehlo-address, spf-ehlo, port-25,
+ * port-25-blocked of a source; from-dns, envelope-dns, spf-header-from, spf-envelope, dkim, dmarc,
+ * dmarc-alignment, dmarc-ses, bounce-mx of a domain; spf-records, spf-syntax, spf-lookups, spf-plus-all,
+ * spf-ses of a domain or an EHLO name.
+ *
+ * `each` is called for every finding (its strings live for the call), good ones included, then
+ * `done` once. The preflight frees itself after `done`; preflight_free before that cancels.
  */
 struct preflight *preflight_new(struct resolver *, const struct preflight_request *,
     void (*each)(void *arg, const struct finding *), void (*done)(void *arg), void *arg);
