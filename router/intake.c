@@ -39,15 +39,16 @@ drop_transaction(struct intake *in)
 	message_unref(&in->message);
 	str_clear(&in->head);
 	in->head_written = false;
+	bounce_in_clear(&in->bounce);
 }
 
-/* Frees when neither the session nor a request needs it any more. */
-static void
+void
 intake_release(struct intake *in)
 {
 	struct io *io = in->io;
 
-	if (in->session != NULL || in->enqueueing || in->checking)
+	if (in->session != NULL || in->enqueueing || in->checking ||
+	    in->keeping > 0 || in->bounce.looking)
 		return;
 	drop_transaction(in);
 	str_release(&in->head);
@@ -102,11 +103,8 @@ on_rcpt(void *arg, const struct smtp_rcpt *rcpt, struct smtp_reply *reply)
 	struct str to = STR_INIT;
 	struct recipient *r;
 
-	if (in->settings->kind == LISTENER_INBOUND) {
-		smtp_reply_set(reply, 550, "5.7.1",
-		    "only our own bounce addresses are taken here");
-		return false;
-	}
+	if (in->settings->kind == LISTENER_INBOUND)
+		return bounce_in_rcpt(in, rcpt, reply);
 	if (rcpt->to.domain[0] == '\0') {
 		smtp_reply_set(
 		    reply, 550, "5.1.3", "a recipient needs a domain");
@@ -157,6 +155,7 @@ on_data(void *arg, struct smtp_reply *reply)
 	(void)reply;
 	in->body = body_new(store_spool_directory(in->io->store),
 	    message_id_text(in->message->id, id));
+	lint_init(&in->lint);
 	add_received(in);
 	return true;
 }
@@ -202,6 +201,13 @@ received_len(const struct intake *in)
 	return (size_t)(p - in->head.data);
 }
 
+static int
+add_bytes(struct intake *in, const char *data, size_t len, struct err *e)
+{
+	lint_feed(&in->lint, data, len);
+	return body_add(in->body, data, len, e);
+}
+
 /*
  * Ours goes on top, and what is missing is known only at the header's end: until then the header is
  * kept here, where the session bounds it. in->head holds Received and then the client's header.
@@ -216,12 +222,12 @@ write_head(struct intake *in, struct err *e)
 
 	add_missing(in, h, &missing);
 	in->message->header_size = own + missing.len + h->size;
-	rc = body_add(in->body, in->head.data, own, e);
+	rc = add_bytes(in, in->head.data, own, e);
 	if (rc == 0)
-		rc = body_add(in->body, missing.data, missing.len, e);
+		rc = add_bytes(in, missing.data, missing.len, e);
 	if (rc == 0)
-		rc = body_add(
-		    in->body, in->head.data + own, in->head.len - own, e);
+		rc = add_bytes(
+		    in, in->head.data + own, in->head.len - own, e);
 	str_release(&missing);
 	str_clear(&in->head);
 	in->head_written = true;
@@ -238,7 +244,7 @@ on_data_bytes(
 	int rc;
 
 	if (in->head_written) {
-		rc = body_add(in->body, data, len, &e);
+		rc = add_bytes(in, data, len, &e);
 	} else {
 		str_add(&in->head, data, len);
 		if (!h->ended && in->head.len < in->settings->smtp.max_header)
@@ -302,6 +308,7 @@ hand_over(struct intake *in)
 	struct core_accepted *a = xcalloc(1, sizeof(*a));
 
 	log_accepted(in);
+	bounce_in_log(in);
 	a->message = in->message;
 	a->message->body = in->body;
 	in->message = NULL;
@@ -348,10 +355,11 @@ finish_message(struct intake *in)
 	free(m->tags);
 	m->tags = xstrdup(h->tags.data);
 	m->size = body_size(in->body);
+	lint_finish(&in->lint);
 }
 
-static void
-refuse_message(struct intake *in, const struct smtp_reply *reply)
+void
+intake_refuse(struct intake *in, const struct smtp_reply *reply)
 {
 	drop_transaction(in);
 	/* Last: the client's next command may be waiting behind the reply. */
@@ -361,6 +369,7 @@ refuse_message(struct intake *in, const struct smtp_reply *reply)
 static void
 enqueue(struct intake *in, bool leased)
 {
+	bounce_in_keep_sender(in);
 	in->message->body = in->body; /* the store reads it there */
 	in->enqueue = (struct store_enqueue){
 		.req = { .reply_to = in->io->inbox, .done = on_stored },
@@ -373,26 +382,36 @@ enqueue(struct intake *in, bool leased)
 	store_enqueue(in->io->store, &in->enqueue);
 }
 
+void
+intake_admit(struct intake *in)
+{
+	struct smtp_reply reply;
+	bool room = intake_plan(in);
+
+	if (intake_rejects(in, &reply))
+		intake_refuse(in, &reply);
+	else
+		enqueue(in, room);
+}
+
 static void
 on_data_end(void *arg)
 {
 	struct intake *in = arg;
 	struct smtp_reply reply;
 	struct err e = ERR_INIT;
-	bool room;
 
 	in->data_ended = clock_mono();
 	if (!in->head_written && write_head(in, &e) != 0) {
 		refuse_write(&e, &reply);
-		refuse_message(in, &reply);
+		intake_refuse(in, &reply);
 		return;
 	}
 	finish_message(in);
-	room = intake_plan(in);
-	if (intake_rejects(in, &reply))
-		refuse_message(in, &reply);
+	if (in->settings->kind == LISTENER_INBOUND)
+		bounce_in_forward(in);
 	else
-		enqueue(in, room);
+		intake_admit(in);
 }
 
 static void

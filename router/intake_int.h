@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 
 #include "mta/base/str.h"
+#include "mta/smtp/lint.h"
+#include "router/bounce_in.h"
 #include "router/intake.h"
 #include "router/store/store.h"
 #include "router/users.h"
@@ -17,6 +19,7 @@ struct config;
 struct config_listener;
 struct io;
 struct listener;
+struct rules_shape;
 struct smtp_reply;
 struct smtp_session;
 
@@ -35,14 +38,32 @@ struct intake {
 	struct body *body;
 	struct str head;                          /* header until it has ended, ours first */
 	bool head_written;
+	struct lint lint;                         /* of all that went into the body */
+	unsigned refused;                         /* of its recipients, for its form */
+	struct bounce_in bounce;                  /* at an inbound listener */
 
 	/* Requests that may outlive the session. */
 	struct store_enqueue enqueue;
 	bool enqueueing;
+	unsigned keeping;                         /* senders on their way into the store */
 	int64_t data_ended;                       /* mono ms, for the log */
 	struct users_check check;
 	bool checking;
 };
+
+/* intake.c */
+
+/* Frees when neither the session nor a request needs it any more. */
+void intake_release(struct intake *);
+/* At the end of DATA, the recipients known: to the store, unless all of them are refused. */
+void intake_admit(struct intake *);
+/* Or that reply, and nothing is kept. */
+void intake_refuse(struct intake *, const struct smtp_reply *);
+
+/* intake_form.c: notes it in the recipient, routed already, when its carrier would refuse the form of
+ * the message. */
+void intake_judge_form(const struct intake *, const struct config *, struct recipient *,
+    const struct rules_shape *);
 
 /* intake_rules.c */
 
@@ -50,11 +71,11 @@ struct intake {
 bool intake_rejects_early(struct intake *, const struct recipient *, struct smtp_reply *);
 /*
  * At the end of DATA: routes each recipient as the rules stand now, to count it as accepted under that
- * path and to choose its shelf. The decision that sends it is made again when it is due. True when all
- * may come into memory.
+ * path and to choose its shelf, and judges the form of the message for it. The decision that sends it is
+ * made again when it is due. True when all may come into memory.
  */
 bool intake_plan(struct intake *);
-/* Then: all of them are rejected, so there is nothing to take on; *reply says so. */
+/* Then: all of them are rejected or refused, so there is nothing to take on; *reply says so. */
 bool intake_rejects(struct intake *, struct smtp_reply *);
 
 #endif

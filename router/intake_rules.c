@@ -17,7 +17,7 @@
 
 static void
 log_rejected(const struct message *m, const struct recipient *r,
-    const struct route *route)
+    const struct route *route, const char *reply)
 {
 	struct logline l;
 
@@ -33,7 +33,7 @@ log_rejected(const struct message *m, const struct recipient *r,
 		log_str(&l, "user", m->user);
 	if (m->message_id[0] != '\0')
 		log_str(&l, "message_id", m->message_id);
-	log_str(&l, "reply", route->reject);
+	log_str(&l, "reply", reply);
 	log_end(&l);
 }
 
@@ -55,7 +55,7 @@ intake_rejects_early(
 
 	if (!route_rejects_early(rules_of(in), in->message, r, &route))
 		return false;
-	log_rejected(in->message, r, &route);
+	log_rejected(in->message, r, &route, route.reject);
 	smtp_reply_set(reply, 550, "5.7.1", "%s", route.reject);
 	/* A list may hold any number of them, and the others are to have their mail. */
 	reply->no_error = true;
@@ -70,10 +70,14 @@ intake_plan(struct intake *in)
 	struct recipient *r;
 	bool room = true;
 
+	in->refused = 0;
 	TAILQ_FOREACH (r, &in->recipients, link) {
 		struct rules_shape shape;
 		route_decide(config, in->message, r, &r->route);
 		route_shape(config, &r->route, r->domain, &shape);
+		intake_judge_form(in, config, r, &shape);
+		in->refused +=
+		    r->unfit != FIT && shape.unfit == RULES_UNFIT_REFUSE;
 		r->shelf =
 		    route_shelf(config, &r->route, in->message->from_domain);
 		r->due = in->message->received;
@@ -84,18 +88,33 @@ intake_plan(struct intake *in)
 	return room;
 }
 
+/* Why it is not taken: its rule's word, else its carrier's. */
+static const char *
+refusal(const struct recipient *r)
+{
+	return r->route.reject != NULL ? r->route.reject : r->last;
+}
+
+static const char *
+refusal_status(const struct recipient *r)
+{
+	return r->route.reject != NULL ? "5.7.1" : unfit_status(r->unfit);
+}
+
 bool
 intake_rejects(struct intake *in, struct smtp_reply *reply)
 {
 	const struct recipient *r;
+	unsigned rejected = 0;
 
 	TAILQ_FOREACH (r, &in->recipients, link)
-		if (r->route.reject == NULL)
-			return false;
+		rejected += r->route.reject != NULL;
+	if (rejected + in->refused < in->message->nrcpt)
+		return false;
 	TAILQ_FOREACH (r, &in->recipients, link)
-		log_rejected(in->message, r, &r->route);
+		log_rejected(in->message, r, &r->route, refusal(r));
 	r = TAILQ_FIRST(&in->recipients);
 	assert(r != NULL); /* no DATA without RCPT */
-	smtp_reply_set(reply, 550, "5.7.1", "%s", r->route.reject);
+	smtp_reply_set(reply, 550, refusal_status(r), "%s", refusal(r));
 	return true;
 }
