@@ -49,6 +49,9 @@ void core_take(struct core *, struct recipient *);
 bool core_may_fall_back(const struct core *, const struct recipient *);
 /* A path was closed or opened: what waits for it or could wait there instead is taken again. */
 void core_paths_changed(struct core *);
+/* Preflight lets others go than before (gate.h): what is held for it is looked at again, and, when
+ * some were `closed`, what waits for them in lanes is taken again. */
+void core_gates_changed(struct core *, bool closed);
 
 /* A pause or a drain has begun or ended, or a source has no more allowance: lanes look again whether
  * they may send, and who waits for a source that it should leave is taken again. */

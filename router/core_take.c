@@ -262,7 +262,7 @@ arrive(struct core *c, struct recipient *r, enum path_kind kind)
 		discard(c, r);
 		break;
 	case PATH_HOLD:
-		settle_held(c->settler, r);
+		settle_held(c->settler, r, NULL);
 		break;
 	case PATH_REJECT:
 		reject(c, r);

@@ -387,20 +387,23 @@ settle_return(struct settler *st, struct recipient *r, int64_t due)
 }
 
 void
-settle_held(struct settler *st, struct recipient *r)
+settle_held(struct settler *st, struct recipient *r, const char *why)
 {
 	struct job *j = job_new(st, r, SETTLE_RETURN);
-	struct str why = STR_INIT;
+	struct str text = STR_INIT;
 
-	str_addf(&why, "held by rule %s", r->route.rule);
+	if (why != NULL)
+		str_adds(&text, why);
+	else
+		str_addf(&text, "held by rule %s", r->route.rule);
 	/* Looked at again after each reload, and told of once. */
-	if (strcmp(why.data, r->last) != 0) {
+	if (strcmp(text.data, r->last) != 0) {
 		j->event = "held";
-		recipient_set_last(r, why.data);
+		recipient_set_last(r, text.data);
 		outcome_set(&j->outcome, SCOPE_RECIPIENT, STAGE_NONE, false,
-		    "%s", why.data);
+		    "%s", text.data);
 	}
-	str_release(&why);
+	str_release(&text);
 	j->s.due = SETTLE_HELD_UNTIL;
 	j->s.last = r->last;
 	gather(j);

@@ -28,12 +28,13 @@ void settle_attempt(struct settler *, struct recipient *r, const struct delivery
 /* Back to the store as it was, due then (wall ms). Takes over r. */
 void settle_return(struct settler *, struct recipient *r, int64_t due);
 /*
- * Its rule says `hold`: back to the store, due at SETTLE_HELD_UNTIL, which never comes and yet is a
- * time that shelves and listings can show (9999-12-31T23:59:59Z). The core makes what is held due when
- * the rules may have changed, and an operator does by retrying the path "hold". Takes over r.
+ * It is held, because of `why` (NULL: its rule says `hold`): back to the store, due at
+ * SETTLE_HELD_UNTIL, which never comes and yet is a time that shelves and listings can show
+ * (9999-12-31T23:59:59Z). The core makes what is held due when the rules or what preflight found may
+ * have changed, and an operator does by retrying the path "hold". Takes over r.
  */
 #define SETTLE_HELD_UNTIL INT64_C(253402300799000)
-void settle_held(struct settler *, struct recipient *r);
+void settle_held(struct settler *, struct recipient *r, const char *why);
 /* It waits for a lane or path that rests, for longer than the sender should not hear of it: told why,
  * and back to the store. Takes over r. */
 void settle_delayed(struct settler *, struct recipient *r, const char *why);

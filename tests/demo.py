@@ -42,7 +42,7 @@ CHANGES = (
     ('"10.0.1.20:25"', '"127.0.0.1:{relay}"'),
     ('"10.0.1.21"', '"127.0.20.1"'),
     ('"10.0.1.22"', '"127.0.20.2"'),
-    ('type = mta', 'type = mta\n\tport = {smtp}\n\tallow-private = yes'),
+    ('type = mta', 'type = mta\n\tport = {smtp}\n\tallow-private = yes\n\tpreflight = off'),
     ('type          = ses', 'type          = ses\n\tport = {ses}\n\tallow-private = yes\n'
      '\tca-file = "{ca}"'),
     ('rate          = 14 ', 'rate          = 400 '),

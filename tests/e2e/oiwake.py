@@ -84,6 +84,7 @@ path "mta" {{
 	pool = keitai
 	port = {smtp_port}
 	allow-private = yes
+	preflight = {preflight}
 {mta}
 }}
 {ses}
@@ -129,7 +130,7 @@ class Config:
 
     def __init__(self, net=None, name="oiwake", routes=ROUTES, shapes="", limits="", mta="",
                  queue="", networks=("127.0.0.1",), rate=1000, threads=2, log_level="info",
-                 dkim=True, state=None, dns_port=None, smtp_port=None):
+                 dkim=True, state=None, dns_port=None, smtp_port=None, preflight="off"):
         self.top = h.work.file(name)
         os.makedirs(self.top, exist_ok=True)
         self.state = state or self.make("state")
@@ -154,7 +155,7 @@ class Config:
         self.write("users", "", 0o600)
         self.text = CONFIG.format(
             top=self.top, state=self.state, socket=self.socket, limits=limits, mta=mta, queue=queue,
-            ses=ses, dkim=key, threads=threads, log_level=log_level,
+            ses=ses, dkim=key, threads=threads, log_level=log_level, preflight=preflight,
             networks=", ".join(f'"{n}"' for n in networks),
             smtp_port=smtp_port or (net.said["smtp_port"] if net else 25),
             dns_port=dns_port or (net.said["dns"]["port"] if net else 1), **self.ports)

@@ -208,7 +208,7 @@ def test_reload():
     at, end = plain.index('path "ses"'), plain.index("}\n", plain.index('path "ses"')) + 2
     without_ses = plain[:at] + plain[end:]
     other = plain.replace('path "ses"', 'path "other" {\n\ttype = mta\n\tpool = keitai\n\tport = '
-                          f'{net.said["smtp_port"]}\n\tallow-private = yes\n}}\npath "ses"')
+                          f'{net.said["smtp_port"]}\n\tallow-private = yes\n\tpreflight = off\n}}\npath "ses"')
     worlds = ((plain, ROUTES), (plain, CARRIERS_BY_SES), (without_ses, ALL_BY_MTA),
               (other, BY_ANOTHER), (other, ROUTES))
     load = Load(ours.port("relay"), TEMPLATES, pace=0.01)

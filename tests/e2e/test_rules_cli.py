@@ -468,7 +468,7 @@ def test_rollback_refused():
     # The settings lose a path that set 1 names.
     net = Sandbox(keep=False)
     config = Config(net, name="second", routes=ROUTES)
-    config.text += 'path "extra" {\n\ttype = mta\n\tpool = keitai\n}\n'
+    config.text += 'path "extra" {\n\ttype = mta\n\tpool = keitai\n\tpreflight = off\n}\n'
     config.save()
     ours = Oiwake(config, start=False)
     config.write_rules("route old to any via extra\n")
