@@ -188,8 +188,9 @@ may_come_back(const struct intake *in)
 	if (c->return_path.domain == NULL || in->message->from[0] == '\0')
 		return false;
 	TAILQ_FOREACH (r, &in->recipients, link)
-	if (goes_by_mx(c, r->route.path) || goes_by_mx(c, r->route.fallback))
-		return true;
+		if (goes_by_mx(c, r->route.path) ||
+		    goes_by_mx(c, r->route.fallback))
+			return true;
 	return false;
 }
 

@@ -16,6 +16,8 @@
 #include "router/sources.h"
 #include "router/store/store.h"
 
+struct config_path;
+
 struct core {
 	struct event_base *base;
 	struct inbox *inbox;
@@ -47,6 +49,9 @@ struct core {
 void core_take(struct core *, struct recipient *);
 /* Its rule has a fallback path that is able to carry it, and open or to be tried. */
 bool core_may_fall_back(const struct core *, const struct recipient *);
+/* core_form.c: its carrier would refuse the form of its message, and so it is bounced or held, as its
+ * shape says: true. Then it was taken over. */
+bool core_settles_unfit(struct core *, struct recipient *, const struct config_path *);
 /* A path was closed or opened: what waits for it or could wait there instead is taken again. */
 void core_paths_changed(struct core *);
 /* Preflight lets others go than before (gate.h): what is held for it is looked at again, and, when

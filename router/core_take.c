@@ -291,6 +291,8 @@ core_take(struct core *c, struct recipient *r)
 	shelf = route_shelf(c->config, &r->route, r->message->from_domain);
 	room = shelf == r->shelf || queue_has_room(c->queue, shelf);
 	move_shelf(c, r, shelf);
+	if (core_settles_unfit(c, r, path))
+		return;
 	if (!path_carries(path->kind, r, &why))
 		settle_at_once(c, r, path->kind, &why);
 	else if (!room && path_class(path->kind) != NULL)
