@@ -96,6 +96,20 @@ read_word(struct words *w, struct rules_warm_up *p, const struct token **given)
 	return readers[i](w, p);
 }
 
+/* What is over cannot both stay and go. */
+static int
+check_over(struct words *w, const struct token *const *given)
+{
+	bool late = given[WAIT] > given[OVERFLOW];
+
+	if (given[WAIT] == NULL || given[OVERFLOW] == NULL)
+		return 0;
+	problem_at(w->parse->report, given[late ? WAIT : OVERFLOW],
+	    "'%s' contradicts '%s'", names[late ? WAIT : OVERFLOW],
+	    names[late ? OVERFLOW : WAIT]);
+	return -1;
+}
+
 static int
 check(struct words *w, const struct rules_warm_up *p,
     const struct token *const *given)
@@ -109,19 +123,11 @@ check(struct words *w, const struct rules_warm_up *p,
 	for (size_t i = FIRST; i <= CAP; i++)
 		if (given[i] == NULL)
 			return word_expected(w, missing[i], NULL, 0);
-	if (p->cap < p->first) {
-		problem_at(w->parse->report, given[CAP],
-		    "'cap' %u is less than 'first' %u", p->cap, p->first);
-		return -1;
-	}
-	if (given[WAIT] != NULL && given[OVERFLOW] != NULL) {
-		problem_at(w->parse->report,
-		    given[WAIT] > given[OVERFLOW] ? given[WAIT]
-						  : given[OVERFLOW],
-		    "'wait' contradicts 'overflow'");
-		return -1;
-	}
-	return 0;
+	if (p->cap >= p->first)
+		return check_over(w, given);
+	problem_at(w->parse->report, given[CAP],
+	    "'cap' %u is less than 'first' %u", p->cap, p->first);
+	return -1;
 }
 
 /* The plan is there even when it is wrong, so that shapes that name it are not

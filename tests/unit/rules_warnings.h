@@ -192,6 +192,63 @@ static const struct mistake warnings[] = {
 	{ "include \"*.rules\"\n"
 	  "route z any via ses",
 	  "" },
+	/* Of replies the last one wins, so what comes before may be hidden. */
+	{ "reply any rcpt 550 /a/ bounce userunknown\n"
+	  "reply any rcpt data 5xx bounce rejected\n"
+	  "route z any via ses",
+	  "1:7: warning: this reply can never match: the later one at r:2 "
+	  "takes all of it\n" },
+	{ "reply any rcpt 550 /a/ bounce userunknown\n"
+	  "reply any rcpt 421 retry blocked\n"
+	  "reply any connect reset retry blocked\n"
+	  "reply any dot none retry blocked\n"
+	  "reply any rcpt 250 retry blocked\n"
+	  "reply any rcpt any /a/ bounce suspend\n"
+	  "reply any any any retry rejected\n"
+	  "reply any any any retry onhold\n"
+	  "route z any via ses",
+	  "1:7: warning: this reply can never match: the later one at r:8 "
+	  "takes all of it\n"
+	  "2:7: warning: this reply can never match: the later one at r:8 "
+	  "takes all of it\n"
+	  "3:7: warning: this reply can never match: the later one at r:8 "
+	  "takes all of it\n"
+	  "4:7: warning: this reply can never match: the later one at r:8 "
+	  "takes all of it\n"
+	  "6:7: warning: this reply can never match: the later one at r:8 "
+	  "takes all of it\n"
+	  "7:7: warning: this reply can never match: the later one at r:8 "
+	  "takes all of it\n" },
+	/* Some of it is left to each of these. */
+	{ "carrier c a.jp\n"
+	  "reply any rcpt 550 bounce userunknown\n"
+	  "reply any rcpt 550 /a/ bounce rejected\n"
+	  "reply any rcpt 550 /a/i bounce rejected\n"
+	  "reply any rcpt 4xx retry onhold\n"
+	  "reply any rcpt 450 retry onhold\n"
+	  "reply any rcpt dot 450 /a/ retry onhold\n"
+	  "reply any dot reset retry onhold\n"
+	  "reply any dot 250 retry onhold\n"
+	  "reply any dot none retry onhold\n"
+	  "reply any dot 4xx retry onhold\n"
+	  "reply any dot 5xx retry onhold\n"
+	  "reply c rcpt 550 bounce suspend\n"
+	  "reply any rcpt 551 bounce suspend\n"
+	  "route z any via ses",
+	  "" },
+	{ "reply any mail reset retry onhold\n"
+	  "reply any mail 250 retry onhold\n"
+	  "reply any mail reset retry blocked\n"
+	  "route z any via ses",
+	  "1:7: warning: this reply can never match: the later one at r:3 "
+	  "takes all of it\n" },
+	{ "warm-up fast first 1 grow 2 cap 9\n"
+	  "route z any via ses",
+	  "1:9: warning: warm-up plan 'fast' is never used\n" },
+	{ "carrier c a.jp\n"
+	  "reply c any 550 bounce rejected\n"
+	  "route z any via ses",
+	  "" },
 	{ "shape default warm-up slow\n"
 	  "warm-up slow first 1 grow 2 cap 9\n"
 	  "route z any via ses",

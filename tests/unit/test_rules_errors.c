@@ -5,6 +5,7 @@
 #include "tests/unit/rules_help.h"
 
 #include "tests/unit/rules_mistakes.h"
+#include "tests/unit/rules_mistakes_reply.h"
 #include "tests/unit/rules_mistakes_route.h"
 #include "tests/unit/rules_warnings.h"
 
@@ -85,6 +86,29 @@ test_mistakes(void **state)
 		assert_problems(&mistakes[i], rest, NULL, false);
 	for (size_t i = 0; i < COUNT(route_mistakes); i++)
 		assert_problems(&route_mistakes[i], rest, NULL, false);
+	for (size_t i = 0; i < COUNT(reply_mistakes); i++)
+		assert_problems(&reply_mistakes[i], rest, NULL, false);
+}
+
+static void
+test_growths(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad_growths); i++) {
+		struct mistake m;
+		char *text, *problems;
+
+		assert_true(asprintf(&text, "warm-up a first 1 cap 9 grow %s",
+				bad_growths[i]) > 0);
+		assert_true(asprintf(&problems,
+				"1:30: expected a growth above 1 and up to 10, "
+				"such as '1.5' or '2', got '%s'\n",
+				bad_growths[i]) > 0);
+		m = (struct mistake){ text, problems };
+		assert_problems(&m, "route z to any via ses\n", NULL, false);
+		free(text);
+		free(problems);
+	}
 }
 
 static void
@@ -356,6 +380,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_growths),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_irregular_to_ses),
 		cmocka_unit_test(test_warning_across_files),
