@@ -5,7 +5,9 @@
  * A NUL in the data ends a file: what follows is `b.rules`, which the first may
  * include. A set that loads must decide about any mail, must not decide
  * otherwise later what it has decided early, and must be the same set again
- * when its own files are loaded; one that does not load must say why.
+ * when its own files are loaded; one that does not load must say why. A shape's
+ * warm-up plan is there, grows and ends, and a reply never means what its line
+ * could not say.
  */
 #include "rules/rules.h"
 
@@ -46,6 +48,49 @@ check(const struct ruleset *rs, const struct rules_query *q)
 }
 
 static void
+check_plan(const struct rules_warm_up *p)
+{
+	unsigned before = 0, now;
+
+	assert(p != NULL && p->cap >= p->first && p->grow > 100);
+	for (unsigned day = 1; day < 30; day++) {
+		now = rules_warm_up_allowance(p, day);
+		assert(now <= p->cap);
+		assert(now > before || (now == 0 && before == p->cap) ||
+		       (now == 0 && before == 0 && day > 1));
+		before = now;
+	}
+}
+
+static void
+check_reply(const struct rules_reply *r)
+{
+	if (r == NULL)
+		return;
+	assert(r->reason != NULL && r->file != NULL && r->line > 0);
+	if (r->action >= RULES_REPLY_SPLIT)
+		assert(r->pause == 0);
+	if (r->action != RULES_REPLY_RETRY)
+		assert(r->at_expiry == NULL);
+}
+
+/* Any bytes for a reply's text. */
+static void
+ask_replies(const struct ruleset *rs, const char *group, const char *text)
+{
+	static const unsigned codes[] = { 0, 250, 421, 550 };
+	struct rules_reply_query q = { .group = group, .text = text };
+
+	for (unsigned bit = 0; bit < 9; bit++)
+		for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+			q.stage = 1u << bit;
+			q.code = codes[i];
+			q.reset = q.code == 0 && bit % 2 == 0;
+			check_reply(ruleset_reply(rs, &q));
+		}
+}
+
+static void
 ask(const struct ruleset *rs, const char *local, const char *domain)
 {
 	struct rules_query q = {
@@ -69,6 +114,10 @@ ask(const struct ruleset *rs, const char *local, const char *domain)
 	    ruleset_group_of(rs, domain), domain, "mta", &s);
 	for (int key = 0; key < SHAPE_KEYS; key++)
 		free(rules_shape_value(&s, (enum rules_shape_key)key));
+	if (s.warm_up != NULL)
+		check_plan(ruleset_warm_up(rs, s.warm_up));
+	ask_replies(rs, ruleset_group_of(rs, domain), domain);
+	ask_replies(rs, domain, local);
 }
 
 static void

@@ -416,6 +416,57 @@ test_shape(void **state)
 	ruleset_unref(rs);
 }
 
+/* What a message may look like: each key by itself, as the others. */
+static void
+test_shape_of_messages(void **state)
+{
+	struct ruleset *rs = parse(
+	    "route z any via mta\n"
+	    "carrier c group g c.jp d.jp\n"
+	    "shape default max-size 10MB max-line 998 unfit hold\n"
+	    "shape path mta max-header 12KB require-tls yes\n"
+	    "shape carrier c max-size 3MiB unfit send\n"
+	    "shape group g max-line 0 max-header 1000 max-size 1GB\n"
+	    "shape domain d.jp max-size none require-tls no unfit refuse\n");
+	struct rules_shape s;
+
+	(void)state;
+	ruleset_shape(rs, NULL, NULL, NULL, NULL, &s);
+	assert_shape(&s, SHAPE_MAX_SIZE, "10MB", 3);
+	assert_shape(&s, SHAPE_MAX_HEADER, "none", 0);
+	assert_shape(&s, SHAPE_MAX_LINE, "998", 3);
+	assert_shape(&s, SHAPE_UNFIT, "hold", 3);
+	assert_shape(&s, SHAPE_REQUIRE_TLS, "no", 0);
+	assert_int_equal(s.max_size, 10 << 20);
+
+	ruleset_shape(rs, "c", "g", "c.jp", "mta", &s);
+	assert_shape(&s, SHAPE_MAX_SIZE, "1GB", 6);
+	assert_shape(&s, SHAPE_MAX_HEADER, "1000", 6);
+	assert_shape(&s, SHAPE_MAX_LINE, "none", 6);
+	assert_shape(&s, SHAPE_UNFIT, "send", 5);
+	assert_shape(&s, SHAPE_REQUIRE_TLS, "yes", 4);
+	assert_int_equal(s.max_size, 1 << 30);
+	assert_int_equal(s.unfit, RULES_UNFIT_SEND);
+	assert_true(s.require_tls);
+
+	ruleset_shape(rs, "c", "other", "x.c.jp", "ses", &s);
+	assert_shape(&s, SHAPE_MAX_SIZE, "3MB", 5);
+
+	ruleset_shape(rs, "c", "g", "d.jp", "mta", &s);
+	assert_shape(&s, SHAPE_MAX_SIZE, "none", 7);
+	assert_shape(&s, SHAPE_UNFIT, "refuse", 7);
+	assert_shape(&s, SHAPE_REQUIRE_TLS, "no", 7);
+	assert_int_equal(s.max_size, 0);
+	ruleset_unref(rs);
+
+	rs = parse("route z any via mta\n");
+	ruleset_shape(rs, NULL, NULL, "a.jp", "mta", &s);
+	assert_shape(&s, SHAPE_UNFIT, "refuse", 0);
+	assert_shape(&s, SHAPE_MAX_SIZE, "none", 0);
+	assert_shape(&s, SHAPE_WARM_UP, "none", 0);
+	ruleset_unref(rs);
+}
+
 /* ---- what the configuration must know ---- */
 
 static void
@@ -537,6 +588,7 @@ main(void)
 		cmocka_unit_test(test_split_is_pinned),
 		cmocka_unit_test(test_whole_shares),
 		cmocka_unit_test(test_shape),
+		cmocka_unit_test(test_shape_of_messages),
 		cmocka_unit_test(test_uses),
 		cmocka_unit_test(test_rules_are_listed),
 		cmocka_unit_test(test_version),

@@ -91,6 +91,27 @@ static const struct example blocks[] = {
 	  "shape carrier au         quote  raw  rate 5/s\n"
 	  "shape domain a.jp .b.jp  retry 1h,2h  warm-up slow\n"
 	  "shape path rate          rate 1/s\n" },
+	{ "shapes of messages",
+	  "shape default max-size 3MB unfit hold quote require-tls yes\n"
+	  "shape carrier au max-line 998 max-header none\n",
+	  "shape default     max-size 3MB  unfit hold  quote  require-tls yes\n"
+	  "shape carrier au  max-line 998  max-header none\n" },
+	{ "replies",
+	  "reply docomo rcpt 550 /unknown  user/ bounce userunknown # gone\n"
+	  "reply any data body dot 5xx filtered filtered\n"
+	  "reply retry rcpt 421 /^$/ retry onhold at-expiry userunknown   pause lane 5min slow\n",
+	  "reply docomo  rcpt 550 /unknown  user/   bounce userunknown  # gone\n"
+	  "reply any     data body dot 5xx          filtered filtered\n"
+	  "reply retry   rcpt 421 /^$/              retry onhold at-expiry userunknown pause lane 5min slow\n" },
+	{ "replies that lack something",
+	  "reply\nreply any\nreply any rcpt\nreply any rcpt 550\nreply any rcpt 550 bounce\nreply bounce\n",
+	  "reply\nreply any\nreply any     rcpt\nreply any     rcpt 550\n"
+	  "reply any     rcpt 550   bounce\nreply bounce\n" },
+	{ "plans",
+	  "warm-up gentle first 50 grow 1.5 cap 20000\n"
+	  "warm-up wait wait cap 9 odd 3 grow 2 overflow first 1\nwarm-up\nwarm-up x\n",
+	  "warm-up gentle  first 50  grow 1.5  cap 20000\n"
+	  "warm-up wait    wait  cap 9  odd 3  grow 2  overflow  first 1\nwarm-up\nwarm-up x\n" },
 	{ "keys of another version",
 	  "shape default bogus 3 quote odd\n",
 	  "shape default  bogus 3  quote  odd\n" },

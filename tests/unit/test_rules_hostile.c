@@ -182,6 +182,24 @@ many_pairs_are_cheap(void **state)
 	assert_loads(&t);
 }
 
+/* Each is compared with all after it in its group. */
+static void
+hidden_replies_are_cheap(void **state)
+{
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < RULES_REPLIES_MAX; i++)
+		fprintf(out, "reply any dot %d /x/ bounce rejected\n",
+		    200 + i % 400);
+	assert_loads(&t);
+	out = write_begin(&t);
+	for (int i = 0; i < RULES_REPLIES_MAX; i++)
+		fprintf(out, "reply any dot 500 /x%d/ bounce rejected\n", i);
+	assert_loads(&t);
+}
+
 /* ---- irregular addresses ---- */
 
 static void
@@ -274,6 +292,24 @@ includes_have_an_end(void **state)
 	for (int i = 0; i < 100000; i++)
 		fputs("include \"nosuch*\"\n", out);
 	assert_refused(&t, "more than 1000 'include' in a rule set");
+}
+
+static void
+replies_have_an_end(void **state)
+{
+	struct rules_report r;
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	for (int i = 0; i < 300000; i++)
+		fputs("reply any dot 500 bounce rejected\n", out);
+	assert_null(load_text(&t, &r));
+	assert_int_equal(r.errors, 1);
+	assert_string_equal(
+	    r.problem[0].text, "more than 10000 'reply' in a rule set");
+	assert_int_equal(r.problem[0].line, RULES_REPLIES_MAX + 1);
+	rules_report_clear(&r);
 }
 
 static void
@@ -383,6 +419,35 @@ limits_end_a_decision(void **state)
 	ruleset_unref(rs);
 }
 
+/* Ten thousand lines, of which the first would match; most are passed over by
+ * their code, and of the rest three at most are tried in vain. */
+static void
+replies_are_looked_up_at_once(void **state)
+{
+	struct rules_reply_query q = { .stage = RULES_STAGE_DOT, .code = 500 };
+	struct rules_report r;
+	struct ruleset *rs;
+	char said[512];
+	struct text t;
+	FILE *out = write_begin(&t);
+
+	(void)state;
+	fputs("reply any dot 500 bounce rejected\n", out);
+	for (int i = 1; i < RULES_REPLIES_MAX; i++)
+		fprintf(out,
+		    "reply any dot 5%02d /^(a+)+(?:[b%d]|x)$/ bounce suspend\n",
+		    i % 20, i % 10);
+	rs = load_text(&t, &r);
+	assert_non_null(rs);
+	memset(said, 'a', sizeof(said) - 1);
+	said[sizeof(said) - 1] = '\0';
+	q.text = said;
+	for (int i = 0; i < 200; i++)
+		assert_string_equal(ruleset_reply(rs, &q)->reason, "rejected");
+	rules_report_clear(&r);
+	ruleset_unref(rs);
+}
+
 /* A pattern may not be asked about a part of an address. */
 static void
 patterns_see_all_or_nothing(void **state)
@@ -450,16 +515,19 @@ main(void)
 		cmocka_unit_test(names_listed_twice_are_cheap),
 		cmocka_unit_test(names_taken_are_cheap),
 		cmocka_unit_test(many_pairs_are_cheap),
+		cmocka_unit_test(hidden_replies_are_cheap),
 		cmocka_unit_test(named_domains_of_carriers_are_cheap),
 		cmocka_unit_test(there_is_an_end_to_irregular_looks),
 		cmocka_unit_test(words_have_an_end),
 		cmocka_unit_test(a_set_has_so_many_words),
 		cmocka_unit_test(includes_have_an_end),
+		cmocka_unit_test(replies_have_an_end),
 		cmocka_unit_test(pairs_of_a_set_have_an_end),
 		cmocka_unit_test(expected_tags_have_an_end),
 		cmocka_unit_test(patterns_too_large_together),
 		cmocka_unit_test(patterns_too_large_each),
 		cmocka_unit_test(limits_end_a_decision),
+		cmocka_unit_test(replies_are_looked_up_at_once),
 		cmocka_unit_test(patterns_see_all_or_nothing),
 		cmocka_unit_test(half_of_a_rule_matches),
 	};
