@@ -37,6 +37,9 @@ enum {
 /* The bits for a carrier's name as rules know it ("docomo", "ymobile", ...); others: PREFLIGHT_ALL. */
 unsigned preflight_carrier(const char *carrier);
 
+/* Carriers' domains whose port 25 is worth trying: one for each of their receiving systems. */
+const char *const *preflight_port_hosts(size_t *n);
+
 struct finding {
 	enum finding_level level;
 	const char *check;   /* "ptr", "ehlo-address", "port-25", "spf-header-from", "dkim", ... */

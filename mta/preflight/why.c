@@ -83,6 +83,16 @@ why_of(const char *check)
 	return "";
 }
 
+const char *const *
+preflight_port_hosts(size_t *n)
+{
+	static const char *const hosts[] = { "docomo.ne.jp", "ezweb.ne.jp",
+		"au.com", "softbank.ne.jp" };
+
+	*n = sizeof(hosts) / sizeof(hosts[0]);
+	return hosts;
+}
+
 unsigned
 why_domain_carriers(const char *domain)
 {
