@@ -142,6 +142,16 @@ run_verb(const struct verb *verb, const struct cli_args *args)
 	return loaded != CLI_GOOD ? loaded : rc;
 }
 
+/* Whether an option of keygen was given. */
+static bool
+wants_key(const struct cli_args *args)
+{
+	for (size_t i = 0; options[i].name != NULL; i++)
+		if (args->value[i] != NULL)
+			return true;
+	return false;
+}
+
 static int
 run(const struct cli_command *cmd, int argc, char **argv)
 {
@@ -157,7 +167,7 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(name, verbs[i].name) != 0)
 			continue;
-		if (args.argc > 2 || args.ngiven > 0)
+		if (args.argc > 2 || wants_key(&args))
 			return cli_usage(
 			    cmd, "%s takes a domain and no options", name);
 		return run_verb(&verbs[i], &args);

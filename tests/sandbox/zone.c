@@ -111,11 +111,14 @@ make_name(struct zone *z, const char *text)
 	return *at;
 }
 
+/* A name that was deleted is there again. */
 static void
 append_record(struct name *n, uint16_t type, const struct str *rdata)
 {
 	struct record *r = xmalloc(sizeof(*r) + rdata->len), **end;
 
+	if (n->mood == NAME_NXDOMAIN)
+		n->mood = NAME_NORMAL;
 	r->next = NULL;
 	r->type = type;
 	r->rdlen = (uint16_t)rdata->len;

@@ -48,7 +48,8 @@ struct zone;
 struct zone *zone_new(void); /* with the built-in names, see zone.c */
 
 /* Adds "NAME TYPE VALUE": A, AAAA, MX, TXT, PTR, NS, CNAME; or "NAME SERVFAIL|TIMEOUT|NXDOMAIN"
- * to spoil a name. A TXT value may stand in quotes and may be long. 0 or -1. */
+ * to spoil a name. A TXT value may stand in quotes and may be long. A record brings a name that was
+ * deleted back. 0 or -1. */
 int zone_add(struct zone *, const char *line, struct err *);
 /* A file of such lines; '#' starts a comment line. */
 int zone_load(struct zone *, const char *path, struct err *);
