@@ -2,8 +2,8 @@
  * admin.c - the admin API: its socket, its requests and their answers.
  *
  * evhttp speaks HTTP in the core's event base. What each address means is in
- * admin_queue.c, admin_reload.c, admin_rules.c, admin_stats.c and
- * admin_traffic.c; what must be read from the store is read in the store's
+ * admin_pause.c, admin_queue.c, admin_reload.c, admin_rules.c,
+ * admin_sources.c, admin_stats.c and admin_traffic.c; what must be read from the store is read in the store's
  * thread, and the answer is sent from here when it comes back.
  */
 #include "router/http/admin.h"
@@ -56,6 +56,12 @@ static const struct admin_route routes[] = {
 	{ "/v1/rules", false, EVHTTP_REQ_GET, admin_rules_history },
 	{ "/v1/rules/", true, EVHTTP_REQ_GET, admin_rules_show },
 	{ "/v1/traffic", false, EVHTTP_REQ_GET, admin_traffic },
+	{ "/v1/pause", false, EVHTTP_REQ_POST, admin_pause },
+	{ "/v1/resume", false, EVHTTP_REQ_POST, admin_resume },
+	{ "/v1/drain", false, EVHTTP_REQ_POST, admin_drain },
+	{ "/v1/pauses", false, EVHTTP_REQ_GET, admin_pauses },
+	{ "/v1/sources", false, EVHTTP_REQ_GET, admin_sources },
+	{ "/v1/warm-up", false, EVHTTP_REQ_POST, admin_warm_up },
 };
 
 /* -- answers

@@ -69,6 +69,12 @@ void admin_reload(struct admin_request *);
 void admin_rules_history(struct admin_request *);
 void admin_rules_show(struct admin_request *);
 void admin_traffic(struct admin_request *);
+void admin_pause(struct admin_request *);
+void admin_resume(struct admin_request *);
+void admin_drain(struct admin_request *);
+void admin_pauses(struct admin_request *);
+void admin_sources(struct admin_request *);
+void admin_warm_up(struct admin_request *);
 
 /* Each answers and ends the request. `reply` is taken over. */
 void admin_reply(struct admin_request *, int status, json_t *reply);
@@ -97,6 +103,16 @@ int admin_number(const char *text, int64_t least, int64_t most, int64_t *);
 
 /* Adds the object to the answer in `out`, after `before`; taken over. */
 void admin_out_json(struct admin_request *, const char *before, json_t *);
+
+/* Finds out who asks, by the kernel's word, and goes on with `then`. */
+void admin_find_who(struct admin_request *, void (*then)(struct admin_request *));
+/* After that: the name of the user, else "uid 5". */
+void admin_add_who(const struct admin_request *, struct str *);
+/* Answers a request that has changed something, `arg`: well, or with the reason why it will not
+ * outlive a restart. */
+void admin_on_kept(void *arg, const char *why);
+/* What a log line and a table may hold of a client's words, cut at 200 bytes. */
+void admin_add_clean(struct str *, const char *text);
 
 /* Sets text that need not be UTF-8: what is not becomes '?'. NULL is "". */
 void admin_put(json_t *object, const char *key, const char *text);

@@ -28,6 +28,8 @@
 #include "router/core.h"
 #include "router/http/admin.h"
 #include "router/http/admin_int.h"
+#include "router/pause.h"
+#include "router/sources.h"
 #include "rules/rules.h"
 
 static char folder[] = "/tmp/oiwake-admin-XXXXXX";
@@ -43,7 +45,10 @@ struct core {
 	struct store_query *held; /* a query that is not answered yet */
 	bool hold, broken_settings;
 	char edited[128];
-	char *who;  /* reloaded last */
+	char *who;	   /* reloaded last */
+	char stopped[300]; /* paused, resumed or said last */
+	bool unkept;
+	const char *drained, *paused; /* sources */
 	struct task kept_task;
 	void (*kept)(void *);
 	void *kept_arg;
@@ -94,6 +99,120 @@ core_reload(struct core *c, const char *who, void (*kept)(void *), void *arg,
 	c->kept_task.run = reload_kept;
 	inbox_post(c->inbox, &c->kept_task);
 	return 0;
+}
+
+/* Pauses and sources, as far as they go here. */
+struct pauses *
+core_pauses(struct core *c)
+{
+	return (struct pauses *)(void *)c;
+}
+
+struct sources *
+core_sources(struct core *c)
+{
+	return (struct sources *)(void *)c;
+}
+
+const char *
+pause_kind_name(enum pause_kind kind)
+{
+	static const char *const name[] = { "path", "source", "group",
+		"drain" };
+
+	return name[kind];
+}
+
+static void
+answer_kept(void (*done)(void *, const char *), void *arg)
+{
+	if (done != NULL)
+		done(arg, core.unkept ? "no space" : NULL);
+}
+
+void
+pauses_set(struct pauses *ps, const struct pause *p,
+    void (*done)(void *, const char *), void *arg)
+{
+	(void)ps;
+	snprintf(core.stopped, sizeof(core.stopped), "%s %s %lld '%s'",
+	    pause_kind_name(p->kind), p->name,
+	    (long long)(p->until != 0 ? p->until - p->at : 0), p->why);
+	assert_true(p->who[0] != '\0' && p->at > 0);
+	answer_kept(done, arg);
+}
+
+bool
+pauses_end(struct pauses *ps, enum pause_kind kind, const char *name,
+    const char *who, void (*done)(void *, const char *), void *arg)
+{
+	size_t len = strlen(core.stopped);
+
+	(void)ps;
+	if (strcmp(name, "open") == 0 ||
+	    (kind == PAUSE_SOURCE && core.paused == NULL))
+		return false;
+	assert_true(who[0] != '\0');
+	snprintf(core.stopped + len, sizeof(core.stopped) - len, "-%s %s",
+	    pause_kind_name(kind), name);
+	answer_kept(done, arg);
+	return true;
+}
+
+bool
+pauses_rest(const struct pauses *ps, const char *path, const char *source,
+    const char *group, int64_t *until, const char **why)
+{
+	(void)ps;
+	assert_string_equal(path, "");
+	assert_string_equal(group, "");
+	if (core.paused == NULL || strcmp(core.paused, source) != 0)
+		return false;
+	*until = 1000;
+	*why = "source paused by root";
+	return true;
+}
+
+bool
+pauses_drained(const struct pauses *ps, const char *source)
+{
+	(void)ps;
+	return core.drained != NULL && strcmp(core.drained, source) == 0;
+}
+
+void
+pauses_each(const struct pauses *ps, void (*each)(void *, const struct pause *),
+    void *arg)
+{
+	(void)ps;
+	each(arg,
+	    &(struct pause){ PAUSE_PATH, "mta", "root", "b\xff", 1000, 0 });
+	each(arg,
+	    &(struct pause){ PAUSE_GROUP, "a.jp", "root", "", 1000, 2000 });
+}
+
+void
+sources_each_warm(struct sources *ss,
+    void (*each)(void *, const struct warm_row *), void *arg)
+{
+	(void)ss;
+	each(arg, &(struct warm_row){ .source = "tokyo1",
+		      .group = "docomo",
+		      .plan = "slow",
+		      .day = 2,
+		      .allowed = 10,
+		      .sent = 7,
+		      .again = 1000 });
+}
+
+void
+sources_set_warm(struct sources *ss, const char *source, const char *group,
+    bool warm, void (*done)(void *, const char *), void *arg)
+{
+	(void)ss;
+	snprintf(core.stopped, sizeof(core.stopped), "%s '%s' %d", source,
+	    group, warm);
+	answer_kept(done, arg);
 }
 
 void
@@ -472,7 +591,14 @@ set_up(void **state)
 		return -1;
 	fp = fopen("t.conf", "w");
 	fputs("hostname = a.jp\nrules = t.rules\nlistener r { type = relay\n"
-	      "address = \"127.0.0.1:0\" networks = { 127.0.0.0/8 } }\n",
+	      "address = \"127.0.0.1:0\" networks = { 127.0.0.0/8 } }\n"
+	      "source tokyo1 { hostname = x.a.jp address = 127.0.20.1 }\n"
+	      "source tokyo2 { hostname = y.a.jp weight = 3\n"
+	      "public = 203.0.113.9 }\n"
+	      "source alone { hostname = z.a.jp }\n"
+	      "pool p { sources = { tokyo1, tokyo2 } }\n"
+	      "pool q { sources = { alone } }\n"
+	      "path mta { type = mta pool = p }\n",
 	    fp);
 	fclose(fp);
 	fp = fopen("t.rules", "w");
@@ -512,6 +638,8 @@ serve(void **state)
 	struct err e = ERR_INIT;
 
 	core.hold = core.broken_settings = false;
+	core.unkept = false;
+	core.drained = core.paused = NULL;
 	core.big = 0;
 	*state = admin_new(core.base, &core, SOCKET, &e);
 	return *state ? 0 : -1;
@@ -784,6 +912,106 @@ who_reloads(void **state)
 }
 
 static void
+pauses(void **state)
+{
+	static const struct {
+		const char *path, *body, *stopped;
+	} cases[] = {
+		{ "/v1/pause", "{\"path\":\"mta\"}", "path mta 0 ''" },
+		{ "/v1/pause",
+		    "{\"source\":\"tokyo1\",\"seconds\":60,"
+		    "\"why\":\"a\\nb\"}",
+		    "source tokyo1 60000 'a?b'" },
+		{ "/v1/pause", "{\"group\":\"AnyBody.JP\"}",
+		    "group anybody.jp 0 ''" },
+		{ "/v1/drain", "{\"source\":\"tokyo2\",\"why\":\"new\"}",
+		    "drain tokyo2 0 'new'" },
+		{ "/v1/resume", "{\"path\":\"gone\"}", "-path gone" },
+		{ "/v1/warm-up", "{\"source\":\"alone\",\"warm\":true}",
+		    "alone '' 1" },
+		{ "/v1/warm-up",
+		    "{\"source\":\"alone\",\"warm\":false,\"group\":\"au\"}",
+		    "alone 'au' 0" },
+	};
+	json_t *a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		core.stopped[0] = '\0';
+		json_decref(http(200, "POST", cases[i].path, cases[i].body));
+		assert_string_equal(core.stopped, cases[i].stopped);
+	}
+	/* Both, and either. */
+	core.stopped[0] = '\0';
+	core.drained = core.paused = "tokyo1";
+	json_decref(http(200, "POST", "/v1/resume", "{\"source\":\"tokyo1\"}"));
+	assert_string_equal(core.stopped, "-source tokyo1-drain tokyo1");
+	core.stopped[0] = '\0';
+	core.paused = NULL;
+	json_decref(http(200, "POST", "/v1/resume", "{\"source\":\"tokyo1\"}"));
+	assert_string_equal(core.stopped, "-drain tokyo1");
+	/* The other one is drained already. */
+	a = http(409, "POST", "/v1/drain", "{\"source\":\"tokyo2\"}");
+	assert_string_equal(text(a, "error"),
+	    "pool 'p' has no other source to "
+	    "take its mail: pause it instead");
+	json_decref(a);
+	core.unkept = true;
+	a = http(500, "POST", "/v1/pause", "{\"path\":\"mta\"}");
+	assert_string_equal(text(a, "error"),
+	    "in force, but forgotten at the next start: no space");
+	json_decref(a);
+	a = http(400, "POST", "/v1/pause", "{\"path\":\"mtb\"}");
+	assert_string_equal(text(a, "error"), "there is no path 'mtb' but mta");
+	json_decref(a);
+	a = http(400, "POST", "/v1/drain", "{\"source\":\"x\"}");
+	assert_string_equal(text(a, "error"),
+	    "there is no source 'x' but tokyo1, tokyo2, alone");
+	json_decref(a);
+	a = http(404, "POST", "/v1/resume", "{\"group\":\"open\"}");
+	assert_string_equal(text(a, "error"), "group 'open' is not paused");
+	json_decref(a);
+	a = http(200, "GET", "/v1/pauses", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 2);
+	assert_string_equal(
+	    text(json_array_get(json_object_get(a, "rows"), 0), "why"), "b?");
+	json_decref(a);
+}
+
+static void
+sources(void **state)
+{
+	json_t *a, *row;
+
+	(void)state;
+	core.drained = "tokyo2";
+	core.paused = "alone";
+	a = http(200, "GET", "/v1/sources", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 3);
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_string_equal(text(row, "source"), "tokyo1");
+	assert_string_equal(text(row, "hostname"), "x.a.jp");
+	assert_string_equal(text(row, "address"), "127.0.20.1");
+	assert_string_equal(text(row, "public"), "127.0.20.1");
+	assert_string_equal(text(row, "state"), "open");
+	assert_int_equal(number(row, "waiting"), 3);
+	row = json_array_get(json_object_get(row, "warm_up"), 0);
+	assert_string_equal(text(row, "plan"), "slow");
+	assert_int_equal(number(row, "sent"), 7);
+	assert_string_equal(text(row, "again"), "1970-01-01T00:00:01.000Z");
+	row = json_array_get(json_object_get(a, "rows"), 1);
+	assert_string_equal(text(row, "public"), "203.0.113.9");
+	assert_string_equal(text(row, "state"), "drained");
+	assert_int_equal(number(row, "weight"), 3);
+	assert_int_equal(number(row, "waiting"), 0);
+	row = json_array_get(json_object_get(a, "rows"), 2);
+	assert_string_equal(text(row, "state"), "paused");
+	assert_string_equal(text(row, "why"), "source paused by root");
+	assert_int_equal(json_array_size(json_object_get(row, "warm_up")), 0);
+	json_decref(a);
+}
+
+static void
 refusals(void **state)
 {
 	static const struct {
@@ -830,6 +1058,32 @@ refusals(void **state)
 		{ 400, "POST", "/v1/reload", "{\"who\":\"me\"}" },
 		{ 400, "POST", "/v1/reload", "{\"why\":\"a\\u0000b\"}" },
 		{ 400, "POST", "/v1/reload", "[]" },
+		{ 400, "POST", "/v1/pause", "" },
+		{ 400, "POST", "/v1/pause", "{\"drain\":\"tokyo1\"}" },
+		{ 400, "POST", "/v1/pause", "{\"path\":1}" },
+		{ 400, "POST", "/v1/pause", "{\"group\":\"\"}" },
+		{ 400, "POST", "/v1/pause", "{\"group\":\"a\\nb\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"path\":\"mta\",\"group\":\"a\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"path\":\"mta\",\"seconds\":0}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"path\":\"mta\",\"seconds\":31622401}" },
+		{ 400, "POST", "/v1/pause", "{\"path\":\"mta\",\"x\":1}" },
+		{ 400, "POST", "/v1/pause", "{\"path\":\"mta\",\"why\":1}" },
+		{ 400, "POST", "/v1/drain", "{\"path\":\"mta\"}" },
+		{ 409, "POST", "/v1/drain", "{\"source\":\"alone\"}" },
+		{ 400, "POST", "/v1/resume",
+		    "{\"path\":\"mta\",\"why\":\"\"}" },
+		{ 404, "POST", "/v1/resume", "{\"source\":\"tokyo1\"}" },
+		{ 405, "GET", "/v1/pause", "" },
+		{ 400, "POST", "/v1/warm-up", "{\"source\":\"alone\"}" },
+		{ 400, "POST", "/v1/warm-up",
+		    "{\"source\":\"nobody\",\"warm\":true}" },
+		{ 400, "POST", "/v1/warm-up",
+		    "{\"source\":\"alone\",\"warm\":1}" },
+		{ 400, "POST", "/v1/warm-up",
+		    "{\"source\":\"alone\",\"warm\":true,\"group\":1}" },
 		{ 400, "POST", "/v1/queue/delete",
 		    "{\"all\":true,\"to\":\"a@b.jp\"}" },
 	};
@@ -954,6 +1208,8 @@ main(void)
 		TEST(few_large_answers),
 		TEST(traffic),
 		TEST(who_reloads),
+		TEST(pauses),
+		TEST(sources),
 		TEST(refusals),
 		TEST(too_large),
 		TEST(client_leaves),

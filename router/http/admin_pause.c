@@ -1,0 +1,328 @@
+/*
+ * admin_pause.c - /v1/pause, /v1/resume, /v1/drain, /v1/pauses: what an
+ * operator stops, and lets go on.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mta/base/alloc.h"
+#include "mta/base/clock.h"
+#include "mta/base/str.h"
+#include "router/config.h"
+#include "router/http/admin_int.h"
+#include "router/path.h"
+#include "router/pause.h"
+
+#define SECONDS_MAX (366 * 86400)
+
+/* -- what is meant ------------------------------------------------------- */
+
+struct target {
+	enum pause_kind kind;
+	const char *name; /* inside the request's body */
+};
+
+/* Kinds that are asked for by name; a drain is of a source. */
+static const enum pause_kind kinds[] = { PAUSE_PATH, PAUSE_SOURCE,
+	PAUSE_GROUP };
+#define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* Just one of path, source and group, and none of them empty. */
+static bool
+read_target(const struct admin_request *r, struct target *t)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < NKINDS; i++) {
+		json_t *value =
+		    json_object_get(r->body, pause_kind_name(kinds[i]));
+
+		if (value == NULL)
+			continue;
+		found++;
+		t->kind = kinds[i];
+		t->name = json_string_value(value);
+	}
+	return found == 1 && t->name != NULL && t->name[0] != '\0' &&
+	       !str_has_control(t->name, strlen(t->name));
+}
+
+/* Nothing but the target and these. */
+static bool
+has_only(const struct admin_request *r, const char *a, const char *b)
+{
+	size_t n = 1;
+
+	n += json_object_get(r->body, a) != NULL;
+	n += json_object_get(r->body, b) != NULL;
+	return json_object_size(r->body) == n;
+}
+
+static void
+list_paths(const struct config *c, struct str *names)
+{
+	for (size_t i = 0; i < c->npaths; i++)
+		if (path_class(c->paths[i].kind) != NULL)
+			str_addf(names, "%s%s", names->len > 0 ? ", " : "",
+			    c->paths[i].name);
+}
+
+static void
+list_sources(const struct config *c, struct str *names)
+{
+	for (size_t i = 0; i < c->nsources; i++)
+		str_addf(names, "%s%s", names->len > 0 ? ", " : "",
+		    c->sources[i].name);
+}
+
+static bool
+is_known(const struct config *c, const struct target *t)
+{
+	const struct config_path *path;
+
+	if (t->kind == PAUSE_GROUP)
+		return true;
+	if (t->kind != PAUSE_PATH)
+		return config_source_find(c, t->name) != NULL;
+	path = config_path_find(c, t->name);
+	return path != NULL && path_class(path->kind) != NULL;
+}
+
+/* Or answers with the names there are. */
+static bool
+check_known(struct admin_request *r, const struct target *t)
+{
+	struct config *c = core_config(r->core);
+	struct str names = STR_INIT;
+	bool known = is_known(c, t);
+
+	if (!known) {
+		(t->kind == PAUSE_PATH ? list_paths : list_sources)(c, &names);
+		admin_error(r, 400, "there is no %s '%s' but %s",
+		    t->kind == PAUSE_PATH ? "path" : "source", t->name,
+		    names.len > 0 ? names.data : "none at all");
+	}
+	str_release(&names);
+	config_unref(&c);
+	return known;
+}
+
+/* -- POST /v1/pause, /v1/drain ------------------------------------------- */
+
+void
+admin_on_kept(void *arg, const char *why)
+{
+	struct admin_request *r = arg;
+	json_t *reply;
+
+	if (why != NULL) {
+		admin_error(r, 500,
+		    "in force, but forgotten at the next start: %s", why);
+		return;
+	}
+	reply = json_object();
+	json_object_set_new(reply, "ok", json_true());
+	admin_reply(r, 200, reply);
+}
+
+/* Domains are compared in lower case; so are the names of receiving systems. */
+static char *
+lower(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	for (char *p = copy; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return copy;
+}
+
+static void
+set(struct admin_request *r, const struct target *t)
+{
+	const char *text = json_string_value(json_object_get(r->body, "why"));
+	json_int_t seconds =
+	    json_integer_value(json_object_get(r->body, "seconds"));
+	char *name = t->kind == PAUSE_GROUP ? lower(t->name) : xstrdup(t->name);
+	struct str who = STR_INIT, why = STR_INIT;
+	struct pause p = { .kind = t->kind, .name = name, .at = clock_wall() };
+
+	admin_add_who(r, &who);
+	admin_add_clean(&why, text != NULL ? text : "");
+	p.who = who.data;
+	p.why = why.data;
+	if (seconds > 0)
+		p.until = p.at + (int64_t)seconds * 1000;
+	pauses_set(core_pauses(r->core), &p, admin_on_kept, r);
+	str_release(&who);
+	str_release(&why);
+	free(name);
+}
+
+/* Who was found out: the target was good then. */
+static void
+pause_it(struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+
+	read_target(r, &t);
+	set(r, &t);
+}
+
+static bool
+check_pause(struct admin_request *r, struct target *t)
+{
+	json_t *seconds = json_object_get(r->body, "seconds");
+	json_t *why = json_object_get(r->body, "why");
+	json_int_t n = json_integer_value(seconds);
+
+	if (read_target(r, t) && has_only(r, "seconds", "why") &&
+	    (seconds == NULL || (n >= 1 && n <= SECONDS_MAX)) &&
+	    (why == NULL || json_is_string(why)))
+		return check_known(r, t);
+	admin_error(r, 400,
+	    "expected one of path, source and group with a name, and if need "
+	    "be \"seconds\": 1 to %d, and \"why\": a text",
+	    SECONDS_MAX);
+	return false;
+}
+
+void
+admin_pause(struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+
+	if (check_pause(r, &t))
+		admin_find_who(r, pause_it);
+}
+
+static bool
+has_another(
+    struct core *core, const struct config_pool *pool, const char *source)
+{
+	const struct pauses *ps = core_pauses(core);
+	bool in_pool = false, other = false;
+
+	for (size_t i = 0; i < pool->nsources; i++) {
+		const char *name = pool->sources[i]->name;
+
+		if (strcmp(name, source) == 0)
+			in_pool = true;
+		else
+			other |= !pauses_drained(ps, name);
+	}
+	return other || !in_pool;
+}
+
+/* What would leave by it must have somewhere else to go. */
+static bool
+check_others(struct admin_request *r, const char *source)
+{
+	struct config *c = core_config(r->core);
+	const struct config_pool *without = NULL;
+
+	for (size_t i = 0; i < c->npools && without == NULL; i++)
+		if (!has_another(r->core, &c->pools[i], source))
+			without = &c->pools[i];
+	if (without != NULL)
+		admin_error(r, 409,
+		    "pool '%s' has no other source to take its mail: pause it "
+		    "instead",
+		    without->name);
+	config_unref(&c);
+	return without == NULL;
+}
+
+static void
+drain_it(struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+
+	read_target(r, &t);
+	t.kind = PAUSE_DRAIN;
+	if (check_others(r, t.name))
+		set(r, &t);
+}
+
+void
+admin_drain(struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+
+	if (!check_pause(r, &t))
+		return;
+	if (t.kind != PAUSE_SOURCE)
+		admin_error(r, 400, "only a source can be drained");
+	else
+		admin_find_who(r, drain_it);
+}
+
+/* -- POST /v1/resume ----------------------------------------------------- */
+
+/* A source may be paused and drained. */
+static bool
+end(struct admin_request *r, const struct target *t, const char *who)
+{
+	struct pauses *ps = core_pauses(r->core);
+	bool drained = t->kind == PAUSE_SOURCE && pauses_drained(ps, t->name);
+
+	if (pauses_end(
+		ps, t->kind, t->name, who, drained ? NULL : admin_on_kept, r))
+		return !drained || pauses_end(ps, PAUSE_DRAIN, t->name, who,
+				       admin_on_kept, r);
+	return drained &&
+	       pauses_end(ps, PAUSE_DRAIN, t->name, who, admin_on_kept, r);
+}
+
+static void
+resume_it(struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+	struct str who = STR_INIT;
+
+	read_target(r, &t);
+	admin_add_who(r, &who);
+	if (!end(r, &t, who.data))
+		admin_error(r, 404, "%s '%s' is not %s",
+		    pause_kind_name(t.kind), t.name,
+		    t.kind == PAUSE_SOURCE ? "paused or drained" : "paused");
+	str_release(&who);
+}
+
+void
+admin_resume(struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+
+	if (!read_target(r, &t) || json_object_size(r->body) != 1)
+		admin_error(r, 400,
+		    "expected one of path, source and group with a name");
+	else
+		admin_find_who(r, resume_it);
+}
+
+/* -- GET /v1/pauses ------------------------------------------------------ */
+
+static void
+add_pause(void *arg, const struct pause *p)
+{
+	json_t *row = json_object();
+
+	admin_put(row, "kind", pause_kind_name(p->kind));
+	admin_put(row, "name", p->name);
+	admin_put(row, "who", p->who);
+	admin_put(row, "why", p->why);
+	admin_put_time(row, "at", p->at);
+	admin_put_time(row, "until", p->until);
+	json_array_append_new(arg, row);
+}
+
+void
+admin_pauses(struct admin_request *r)
+{
+	json_t *reply = json_object(), *rows = json_array();
+
+	pauses_each(core_pauses(r->core), add_pause, rows);
+	json_object_set_new(reply, "rows", rows);
+	admin_reply(r, 200, reply);
+}
