@@ -72,8 +72,8 @@ split_carrier(
 	cell[2] = n > 2 && word_is(&t[2], "group") ? 4 : 2;
 }
 
-/* reply GROUP | what is said | what it means. A group may be called as an action
- * is. */
+/* reply GROUP | what is said | what it means. A group may be called as an
+ * action is. */
 static void
 split_reply(
     const struct style *s, const struct token *t, size_t n, size_t *cell)

@@ -92,17 +92,29 @@ static const char *const kinds[] = {
 static const struct table *
 names_of(const struct ruleset *rs, enum mention_kind kind)
 {
-	return kind == MENTION_CARRIER ? &rs->carriers
-	     : kind == MENTION_GROUP   ? &rs->groups
-				       : &rs->plans;
+	switch (kind) {
+	case MENTION_CARRIER:
+		return &rs->carriers;
+	case MENTION_GROUP:
+		return &rs->groups;
+	case MENTION_PLAN:
+		break;
+	}
+	return &rs->plans;
 }
 
 static bool
 is_defined(const struct ruleset *rs, enum mention_kind kind, size_t number)
 {
-	return kind == MENTION_CARRIER ? rs->carrier[number].defined
-	     : kind == MENTION_GROUP   ? rs->group[number].defined
-				       : rs->plan[number].defined;
+	switch (kind) {
+	case MENTION_CARRIER:
+		return rs->carrier[number].defined;
+	case MENTION_GROUP:
+		return rs->group[number].defined;
+	case MENTION_PLAN:
+		break;
+	}
+	return rs->plan[number].defined;
 }
 
 /* Only what is defined is worth suggesting: the table holds the misspelt name

@@ -184,8 +184,8 @@ read_limit(struct words *w, uint64_t max, uint64_t *out)
 		return -1;
 	if (*out <= max)
 		return 0;
-	problem_at(w->parse->report, t, "size '%s' is too large",
-	    word_show(w, t));
+	problem_at(
+	    w->parse->report, t, "size '%s' is too large", word_show(w, t));
 	return -1;
 }
 

@@ -329,8 +329,7 @@ struct pattern *
 pattern_new(const char *text, size_t len, const char *flags, size_t nflags,
     struct pattern_fault *f)
 {
-	struct pattern *p =
-	    pattern_with(text, len, flags, nflags, OPTIONS, f);
+	struct pattern *p = pattern_with(text, len, flags, nflags, OPTIONS, f);
 
 	if (p == NULL)
 		return NULL;
