@@ -248,22 +248,27 @@ static const char verifier[] =
     "    m = open(f, 'rb').read()\n"
     "    v = dkim.DKIM(m)\n"
     "    assert v.verify(dnsfunc=txt), f\n"
-    "    bad = b'From: forger@example.net\\r\\n' + m\n"
-    "    assert not dkim.DKIM(bad).verify(dnsfunc=txt), 'not over-signed: ' + "
-    "f\n"
+    "    for name in sys.argv[2].split():\n"
+    "        bad = name.encode() + b': forger@example.net\\r\\n' + m\n"
+    "        assert not dkim.DKIM(bad).verify(dnsfunc=txt), name + ' in ' + f\n"
     "    n += 1\n"
     "print('OK', n)\n";
+
+/* Signed once more than they occur. */
+#define OVERSIGNED                                                             \
+	"from sender reply-to to cc subject date message-id mime-version "     \
+	"content-type content-transfer-encoding"
 
 static void
 verify_saved(const struct fixture *f, int count)
 {
-	char path[128], command[300], answer[64] = "", wanted[64];
+	char path[128], command[400], answer[64] = "", wanted[64];
 	FILE *p;
 
 	write_file(
 	    path_in(f, "verify.py", path), verifier, sizeof(verifier) - 1);
-	snprintf(command, sizeof(command), "/usr/bin/python3 '%s' '%s'", path,
-	    f->dir);
+	snprintf(command, sizeof(command), "/usr/bin/python3 '%s' '%s' '%s'",
+	    path, f->dir, OVERSIGNED);
 	p = popen(command, "r");
 	assert_non_null(p);
 	if (fgets(answer, sizeof(answer), p) == NULL)
@@ -353,30 +358,117 @@ signed_names(const char *field, char names[static 1024])
 	names[n] = '\0';
 }
 
+/* How often a name is in a list "a:b:c" (both in any case). */
+static size_t
+count_name(const char *names, const char *name, size_t len)
+{
+	size_t count = 0;
+
+	for (const char *p = names; *p != '\0';) {
+		size_t n = strcspn(p, ":");
+
+		count += n == len && strncasecmp(p, name, n) == 0;
+		p += n + (p[n] == ':');
+	}
+	return count;
+}
+
+static size_t
+count_field(const char *text, const char *name, size_t len)
+{
+	size_t count = 0;
+
+	for (const char *p = text; p != NULL && memcmp(p, "\r\n", 2) != 0;) {
+		count += strncasecmp(p, name, len) == 0 && p[len] == ':';
+		p = strchr(p, '\n');
+		p += p != NULL;
+	}
+	return count;
+}
+
+static const char *
+find_message(const char *name)
+{
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		if (strcmp(messages[i].name, name) == 0)
+			return messages[i].text;
+	fail();
+	return NULL;
+}
+
 static void
 test_what_is_signed(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const never[] = { "x-ses", "received", "return-path",
 		"bcc", "dkim-signature", "x-mailer" };
-	static const char *const always[] = { "from", "to", "subject", "date",
-		"message-id", "feedback-id", "list-unsubscribe",
-		"list-unsubscribe-post" };
+	static const char *const as_often[] = { "feedback-id",
+		"list-unsubscribe", "list-unsubscribe-post", "in-reply-to",
+		"references" };
+	const char *text = find_message("many-received");
 	struct str out = STR_INIT;
 	char names[1024];
 
-	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
-		if (strcmp(messages[i].name, "many-received") != 0)
-			continue;
-		sign(f->rsa, NULL, messages[i].text, strlen(messages[i].text),
-		    &out, NULL);
-	}
+	sign(f->rsa, NULL, text, strlen(text), &out, NULL);
 	signed_names(out.data, names);
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		assert_null(strcasestr(names, never[i]));
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-		assert_non_null(strcasestr(names, always[i]));
+	for (size_t i = 0; i < sizeof(as_often) / sizeof(as_often[0]); i++) {
+		size_t len = strlen(as_often[i]);
+
+		assert_int_equal(count_name(names, as_often[i], len),
+		    count_field(text, as_often[i], len));
+	}
 	str_release(&out);
+}
+
+static void
+test_what_is_over_signed(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const some[] = { "many-received", "twice", "mime",
+		"odd-names" };
+	struct str out = STR_INIT;
+	char names[1024];
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		const char *text = find_message(some[i]), *name;
+		size_t len;
+
+		str_clear(&out);
+		sign(f->rsa, NULL, text, strlen(text), &out, NULL);
+		signed_names(out.data, names);
+		for (name = OVERSIGNED; *name != '\0'; name += len) {
+			name += *name == ' ';
+			len = strcspn(name, " ");
+			assert_int_equal(count_name(names, name, len),
+			    count_field(text, name, len) + 1);
+		}
+	}
+	str_release(&out);
+}
+
+/* The published key is the public half of what signs, in OpenSSL's words. */
+static void
+test_record_of_a_signer(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], pem[1000] = "", line[128], wanted[1024], *record;
+	FILE *in = fopen(path_in(f, "rsa.pub", path), "r");
+
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in) != NULL)
+		if (line[0] != '-')
+			strncat(pem, line, strcspn(line, "\n"));
+	fclose(in);
+	record = dkim_signer_record(f->rsa);
+	snprintf(wanted, sizeof(wanted), "v=DKIM1; k=rsa; p=%s", pem);
+	assert_string_equal(record, wanted);
+	free(record);
+	record = dkim_signer_record(f->ed25519);
+	assert_memory_equal(record, "v=DKIM1; k=ed25519; p=", 22);
+	assert_int_equal(strlen(record), 22 + 44);
+	free(record);
 }
 
 static void
@@ -507,6 +599,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_what_is_signed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_is_over_signed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_record_of_a_signer, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_messages_that_cannot_be_signed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_keys, setup, teardown),
