@@ -115,11 +115,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		wait_for(p, EV_READ, on_readable);
 }
 
+/* A reset in answer to the SYN is one thing (ECONNREFUSED); a reset that came
+ * as soon as the connection stood (ECONNRESET) is another. */
 static enum probe_result
 without_connection(int error)
 {
-	return error == ECONNREFUSED || error == ECONNRESET ? PROBE_CLOSED
-							    : PROBE_SILENT;
+	if (error == ECONNRESET)
+		return PROBE_RESET;
+	return error == ECONNREFUSED ? PROBE_CLOSED : PROBE_SILENT;
 }
 
 static void

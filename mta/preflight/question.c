@@ -62,6 +62,14 @@ question_ask(struct question *q, struct preflight *p, const char *name,
 	q->query = resolver_query_new(p->resolver, name, type, on_answer, q);
 }
 
+static int
+compare_texts(const void *left, const void *right)
+{
+	return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* Sorted, as servers give them in any order: what is said of them should not
+ * change from one time to the next. */
 void
 texts_take(struct texts *t, const struct dns_answer *a)
 {
@@ -71,6 +79,7 @@ texts_take(struct texts *t, const struct dns_answer *a)
 		if (text != NULL)
 			t->text[t->n++] = text;
 	}
+	qsort(t->text, t->n, sizeof(t->text[0]), compare_texts);
 }
 
 void

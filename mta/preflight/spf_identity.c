@@ -210,7 +210,7 @@ tell_text(struct spf_job *s)
 	if (s->text.plus_all)
 		tell_fault(s, FINDING_NOTE, "spf-plus-all",
 		    "ends in +all: anybody may send in this name", "");
-	if (s->identity.by_ses && s->nrecords > 0 && !includes(s, ses_include))
+	if (s->identity.by_ses && s->nrecords == 1 && !includes(s, ses_include))
 		tell_fault(s, FINDING_NOTE, "spf-ses",
 		    "does not include Amazon SES, by which its mail goes too",
 		    "");
