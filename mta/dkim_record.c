@@ -314,20 +314,25 @@ add_escaped(struct str *out, const char *text, size_t len)
 }
 
 void
-dkim_record_zone_line(struct str *out, const char *name, const char *text)
+dkim_record_strings(struct str *out, const char *text)
 {
-	size_t left = strlen(text);
+	size_t left = strlen(text), n;
 
-	str_addf(out, "%s. IN TXT", name);
 	do {
-		size_t n = left < STRING_MAX ? left : STRING_MAX;
-
-		str_adds(out, " \"");
-		add_escaped(out, text, n);
+		n = left < STRING_MAX ? left : STRING_MAX;
 		str_addc(out, '"');
+		add_escaped(out, text, n);
+		str_adds(out, left > n ? "\" " : "\"");
 		text += n;
 		left -= n;
 	} while (left > 0);
+}
+
+void
+dkim_record_zone_line(struct str *out, const char *name, const char *text)
+{
+	str_addf(out, "%s. IN TXT ", name);
+	dkim_record_strings(out, text);
 	str_addc(out, '\n');
 }
 

@@ -44,6 +44,8 @@ char *dkim_record_name(const struct dkim_signer *);
  * most 255 bytes (RFC 1035 3.3). For any TXT record; quotes and backslashes are escaped.
  */
 void dkim_record_zone_line(struct str *out, const char *name, const char *text);
+/* Only its strings, a blank between them. */
+void dkim_record_strings(struct str *out, const char *text);
 /*
  * The strings of a TXT record's rdata, joined (RFC 6376 3.6.2.2), as C string: a NUL, which no
  * record of ours may hold, becomes '?'. NULL when it is malformed. The caller frees.

@@ -1,0 +1,406 @@
+/*
+ * dns_records.c - the DNS records that mail of a domain needs: those of our
+ * own sources, of its signatures and its bounces (facts: RFC 7208, 6376,
+ * 7489). Those of Amazon SES are in dns_ses.c.
+ */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mta/base/alloc.h"
+#include "mta/base/net.h"
+#include "mta/dkim.h"
+#include "mta/dkim_record.h"
+#include "router/cli/dns_int.h"
+
+/* -- the list
+ * ---------------------------------------------------------------------- */
+
+static struct dns_item *
+new_item(struct dns_plan *p)
+{
+	p->items = xrealloc(p->items, (p->n + 1) * sizeof(*p->items));
+	p->items[p->n] = (struct dns_item){ 0 };
+	return &p->items[p->n++];
+}
+
+static bool
+is_same(const struct dns_item *i, const char *name, const char *type,
+    const char *value)
+{
+	return i->name != NULL && strcasecmp(i->name, name) == 0 &&
+	       strcmp(i->type, type) == 0 && strcmp(i->value, value) == 0;
+}
+
+void
+dns_plan_add(struct dns_plan *p, enum dns_item_kind kind, const char *name,
+    const char *type, const char *value, const char *text)
+{
+	struct dns_item *item;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (is_same(&p->items[i], name, type, value))
+			return;
+	item = new_item(p);
+	item->kind = kind;
+	item->name = xstrdup(name);
+	item->type = type;
+	item->value = xstrdup(value);
+	item->text = xstrdup(text);
+}
+
+void
+dns_plan_add_spf(
+    struct dns_plan *p, const char *name, const char *value, const char *text)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->items[i].name != NULL &&
+		    strcasecmp(p->items[i].name, name) == 0 &&
+		    strncmp(p->items[i].value, "v=spf1", 6) == 0)
+			return;
+	dns_plan_add(p, DNS_ITEM_RECORD, name, "TXT", value, text);
+}
+
+void
+dns_plan_say(struct dns_plan *p, enum dns_item_kind kind, const char *fmt, ...)
+{
+	struct dns_item *item = new_item(p);
+	struct str text = STR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vaddf(&text, fmt, ap);
+	va_end(ap);
+	item->kind = kind;
+	item->text = str_detach(&text);
+	if (kind == DNS_ITEM_MISSING)
+		p->complete = false;
+}
+
+bool
+dns_plan_has(const struct dns_plan *p, const char *name)
+{
+	size_t len = strlen(name), domain = strlen(p->domain);
+
+	return strcasecmp(name, p->domain) == 0 ||
+	       (len > domain && name[len - domain - 1] == '.' &&
+		   strcasecmp(name + len - domain, p->domain) == 0);
+}
+
+void
+dns_plan_free(struct dns_plan **plan)
+{
+	struct dns_plan *p = *plan;
+
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->items[i].name);
+		free(p->items[i].value);
+		free(p->items[i].text);
+	}
+	free(p->items);
+	free(p);
+	*plan = NULL;
+}
+
+/* -- our own sources
+ * --------------------------------------------------------------- */
+
+/* A path that goes to the carriers itself: addresses of ours are seen. */
+static bool
+sends_itself(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->npaths; i++)
+		if (cfg->paths[i].kind == PATH_MTA &&
+		    cfg->paths[i].relay_host == NULL)
+			return true;
+	return false;
+}
+
+/* The address the world sees, in buf; NULL when it is not known. */
+static const char *
+public_address(const struct config_source *s, char buf[static NET_TEXT_MAX])
+{
+	const struct sockaddr *bind = (const struct sockaddr *)&s->bind;
+
+	if (s->public_address != NULL)
+		return s->public_address;
+	if (s->bind_len == 0 || net_is_special(bind))
+		return NULL;
+	return net_address_text(bind, buf);
+}
+
+static bool
+is_ipv6(const char *address)
+{
+	return strchr(address, ':') != NULL;
+}
+
+/* The name under which an address is asked for in reverse (RFC 1035 3.5,
+ * RFC 3596 2.5). */
+static void
+reverse_name(struct str *name, const char *address)
+{
+	unsigned char b[16];
+
+	if (is_ipv6(address) && inet_pton(AF_INET6, address, b) == 1) {
+		for (int i = 15; i >= 0; i--)
+			str_addf(name, "%x.%x.", b[i] & 15, b[i] >> 4);
+		str_adds(name, "ip6.arpa");
+	} else if (inet_pton(AF_INET, address, b) == 1) {
+		str_addf(
+		    name, "%u.%u.%u.%u.in-addr.arpa", b[3], b[2], b[1], b[0]);
+	}
+}
+
+/* AWS sets the reverse DNS of Elastic IPs itself, once the name leads there. */
+static void
+add_reverse(struct dns_plan *p, const char *hostname, const char *address)
+{
+	struct str name = STR_INIT, how = STR_INIT;
+
+	reverse_name(&name, address);
+	if (is_ipv6(address))
+		str_adds(&how, "reverse DNS, after the AAAA record: asked of "
+			       "whoever delegates the address");
+	else
+		str_addf(&how,
+		    "reverse DNS, after the A record: aws ec2 "
+		    "modify-address-attribute --allocation-id $(aws ec2 "
+		    "describe-addresses --public-ips %s --query "
+		    "'Addresses[0].AllocationId' --output text) "
+		    "--domain-name %s",
+		    address, hostname);
+	dns_plan_add(p, DNS_ITEM_REQUEST, name.data, "PTR", hostname, how.data);
+	str_release(&name);
+	str_release(&how);
+}
+
+static void
+add_source(struct dns_plan *p, const struct config_source *s)
+{
+	char buf[NET_TEXT_MAX];
+	const char *address = public_address(s, buf);
+
+	if (address == NULL) {
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "source '%s' has no public address in '%s': public = "
+		    "\"its Elastic IP\"",
+		    s->name, p->config->file);
+		return;
+	}
+	dns_plan_add(p, DNS_ITEM_RECORD, s->hostname,
+	    is_ipv6(address) ? "AAAA" : "A", address,
+	    "the EHLO name leads to the address it is said from");
+	add_reverse(p, s->hostname, address);
+}
+
+/* Appends the addresses of all sources; false when one of them is not known:
+ * a record without it would disown our own mail. */
+static bool
+spf_addresses(const struct config *cfg, struct str *spf)
+{
+	char buf[NET_TEXT_MAX];
+
+	for (size_t i = 0; i < cfg->nsources; i++) {
+		const char *address = public_address(&cfg->sources[i], buf);
+
+		if (address == NULL)
+			return false;
+		str_addf(
+		    spf, " ip%c:%s", is_ipv6(address) ? '6' : '4', address);
+	}
+	return true;
+}
+
+static void
+add_root_spf(struct dns_plan *p, bool itself)
+{
+	struct str spf = STR_INIT;
+
+	str_adds(&spf, "v=spf1");
+	if (itself && !spf_addresses(p->config, &spf)) {
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "no SPF record for '%s' before the addresses of all "
+		    "sources are known",
+		    p->domain);
+	} else {
+		if (dns_plan_by_ses(p))
+			str_adds(&spf, " include:amazonses.com");
+		str_adds(&spf, " ~all");
+		dns_plan_add_spf(p, p->domain, spf.data,
+		    "SPF of the domain in From, which docomo and SoftBank "
+		    "check, for all paths");
+	}
+	str_release(&spf);
+}
+
+static void
+add_sources(struct dns_plan *p)
+{
+	const struct config *cfg = p->config;
+
+	for (size_t i = 0; i < cfg->nsources; i++)
+		add_source(p, &cfg->sources[i]);
+	for (size_t i = 0; i < cfg->nsources; i++)
+		dns_plan_add_spf(p, cfg->sources[i].hostname, "v=spf1 a -all",
+		    "SPF of the EHLO name, which au checks when the "
+		    "reverse-path is empty");
+}
+
+/* -- signatures, bounces, DMARC
+ * ------------------------------------------------------- */
+
+static void
+add_key(struct dns_plan *p, const struct config_dkim *d)
+{
+	struct err e = ERR_INIT;
+	struct dkim_signer *s =
+	    dkim_signer_new(d->domain, d->selector, d->key_file, &e);
+	char *name, *record;
+
+	if (s == NULL) {
+		dns_plan_say(
+		    p, DNS_ITEM_MISSING, "dkim '%s': %s", d->domain, e.text);
+		return;
+	}
+	name = dkim_record_name(s);
+	record = dkim_signer_record(s);
+	dns_plan_add(p, DNS_ITEM_RECORD, name, "TXT", record,
+	    d->active ? "DKIM, a key that signs"
+		      : "DKIM, a key in standby, published before it signs");
+	free(name);
+	free(record);
+	dkim_signer_free(&s);
+}
+
+/* The keys of the domain, else of its nearest parent that has any, as the mta
+ * path chooses them. */
+static void
+add_keys(struct dns_plan *p)
+{
+	const struct config *cfg = p->config;
+	bool any = false;
+
+	for (const char *name = p->domain; name != NULL && !any;
+	     name = strchr(name, '.') ? strchr(name, '.') + 1 : NULL)
+		for (size_t i = 0; i < cfg->ndkim; i++)
+			if (strcasecmp(cfg->dkim[i].domain, name) == 0) {
+				add_key(p, &cfg->dkim[i]);
+				any = true;
+			}
+	if (!any)
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "no key signs mail of '%s': 'oiwake dkim keygen %s s1' "
+		    "makes one and prints the section for '%s'",
+		    p->domain, p->domain, cfg->file);
+}
+
+static bool
+takes_bounces(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nlisteners; i++)
+		if (cfg->listeners[i].kind == LISTENER_INBOUND)
+			return true;
+	return false;
+}
+
+/* The host that takes bounces is this one; its address is known when a source
+ * has the same name. */
+static void
+add_bounces(struct dns_plan *p)
+{
+	const struct config *cfg = p->config;
+	const char *domain = cfg->return_path.domain;
+	struct str mx = STR_INIT, spf = STR_INIT;
+
+	str_addf(&mx, "10 %s", cfg->hostname);
+	dns_plan_add(p, DNS_ITEM_RECORD, domain, "MX", mx.data,
+	    "bounces come back to this host");
+	str_adds(&spf, "v=spf1");
+	if (spf_addresses(cfg, &spf)) {
+		str_adds(&spf, " -all");
+		dns_plan_add_spf(p, domain, spf.data,
+		    "SPF of the reverse-path, which au checks");
+	} else {
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "no SPF record for '%s' before the addresses of all "
+		    "sources are known",
+		    domain);
+	}
+	if (!takes_bounces(cfg))
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "no listener of type inbound in '%s' takes the bounces",
+		    cfg->file);
+	str_release(&mx);
+	str_release(&spf);
+}
+
+static bool
+has_address(const struct dns_plan *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->items[i].name != NULL &&
+		    strcasecmp(p->items[i].name, name) == 0 &&
+		    (strcmp(p->items[i].type, "A") == 0 ||
+			strcmp(p->items[i].type, "AAAA") == 0))
+			return true;
+	return false;
+}
+
+static void
+add_own_path(struct dns_plan *p)
+{
+	const struct config *cfg = p->config;
+
+	add_sources(p);
+	if (cfg->return_path.domain != NULL)
+		add_bounces(p);
+	if (cfg->return_path.domain != NULL && !has_address(p, cfg->hostname))
+		dns_plan_say(p, DNS_ITEM_NOTE,
+		    "'%s', the host of that MX, needs an address record of "
+		    "its own; the settings do not tell its public address",
+		    cfg->hostname);
+	add_keys(p);
+}
+
+static void
+add_dmarc(struct dns_plan *p)
+{
+	struct str name = STR_INIT, value = STR_INIT;
+
+	str_addf(&name, "_dmarc.%s", p->domain);
+	str_addf(&value,
+	    "v=DMARC1; p=none; rua=mailto:dmarc@%s; adkim=r; aspf=r",
+	    p->domain);
+	dns_plan_add(p, DNS_ITEM_RECORD, name.data, "TXT", value.data,
+	    "DMARC, which docomo asks for; p=quarantine or reject when the "
+	    "reports are clean");
+	dns_plan_say(p, DNS_ITEM_NOTE,
+	    "the reports go to dmarc@%s, which must be a mailbox; and '%s' "
+	    "itself needs an MX or A record: carriers refuse senders without",
+	    p->domain, p->domain);
+	str_release(&name);
+	str_release(&value);
+}
+
+struct dns_plan *
+dns_plan_new(const struct config *cfg, const char *domain)
+{
+	struct dns_plan *p = xcalloc(1, sizeof(*p));
+	bool itself = sends_itself(cfg);
+
+	p->config = cfg;
+	p->domain = domain;
+	p->complete = true;
+	/* First: where an EHLO name or the bounce domain is the domain itself,
+	 * this record serves for all. */
+	add_root_spf(p, itself);
+	if (itself)
+		add_own_path(p);
+	if (dns_plan_by_ses(p))
+		dns_plan_add_ses(p);
+	add_dmarc(p);
+	return p;
+}
