@@ -31,7 +31,7 @@
 #define SANITIZED 0
 #endif
 
-#define MEMORY	    (64u << 20) /* brk and private mappings */
+#define MEMORY	    (64u << 20) /* 27 of them are the program itself */
 #define CPU_SECONDS 2
 /* Every right of Landlock's first version: nothing can be opened without. */
 #define LANDLOCK_RIGHTS ((1u << 13) - 1)
@@ -46,9 +46,7 @@ static const struct limit {
 	{ RLIMIT_NPROC, 0 },
 	{ RLIMIT_NOFILE, 0 }, /* those that are open stay so */
 #if !SANITIZED
-	{ RLIMIT_DATA, MEMORY },
-	/* The program's libraries are mapped already, hence more. */
-	{ RLIMIT_AS, 4 * (rlim_t)MEMORY },
+	{ RLIMIT_AS, MEMORY },
 #endif
 };
 
