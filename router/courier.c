@@ -15,6 +15,7 @@
 #include "router/config.h"
 #include "router/io.h"
 #include "router/path.h"
+#include "router/tls_policy.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -35,9 +36,11 @@ struct courier {
 	struct session *session;
 	const struct path_class *path;
 	struct mx_lookup *lookup;
-	struct smtp_client_target *targets;
+	struct tls_policy *tls;   /* mta: of the targets, which are in it */
+	struct smtp_client_target *endpoint; /* ses: the targets */
+	const struct smtp_client_target *targets;
 	size_t ntargets;
-	bool without_tls;         /* opportunistic TLS failed: once more in clear */
+	bool without_tls;         /* opportunistic TLS failed: once more in clear where that may be */
 	struct smtp_client *client;
 	struct delivery *delivery;
 	struct smtp_transaction transaction;
@@ -261,8 +264,9 @@ on_closed(void *arg, const struct outcome *why)
 	if (c->delivery != NULL && c->delivery->peer[0] == '\0')
 		report_peer(c);
 	c->client = NULL;
-	if (why->stage == STAGE_TLS && c->state == COURIER_CONNECTING &&
-	    c->session->path->kind == PATH_MTA && !c->without_tls) {
+	if (why->stage == STAGE_TLS && why->scope == SCOPE_SESSION &&
+	    c->state == COURIER_CONNECTING && c->tls != NULL &&
+	    !c->without_tls && tls_policy_give_up(c->tls)) {
 		c->without_tls = true;
 		connect_targets(c);
 		return;
@@ -270,8 +274,18 @@ on_closed(void *arg, const struct outcome *why)
 	closed(c, why);
 }
 
+static void
+on_tls(void *arg, size_t target, enum tls_result result)
+{
+	struct courier *c = arg;
+
+	if (c->tls != NULL)
+		tls_policy_note(c->tls, target, result);
+}
+
 static const struct smtp_client_events events = {
 	.ready = on_ready,
+	.tls = on_tls,
 	.done = on_done,
 	.closed = on_closed,
 };
@@ -288,11 +302,39 @@ connect_targets(struct courier *c)
 	};
 
 	c->path->terms(c->session, &terms);
-	if (c->without_tls)
-		terms.tls = TLS_NONE;
 	c->state = COURIER_CONNECTING;
 	c->client =
 	    smtp_client_new(c->session->io->base, &terms, &events, c);
+}
+
+static void
+on_policy(void *arg)
+{
+	struct courier *c = arg;
+	const struct outcome *why;
+
+	c->ntargets = tls_policy_targets(c->tls, &c->targets, &why);
+	if (c->ntargets == 0)
+		closed(c, why);
+	else
+		connect_targets(c);
+}
+
+/* One endpoint, whatever address was found for it. */
+static void
+connect_endpoint(
+    struct courier *c, const struct mx_result *result, const char *name)
+{
+	size_t n = result->ntargets;
+
+	c->endpoint = xcalloc(n, sizeof(*c->endpoint));
+	memcpy(c->endpoint, result->targets, n * sizeof(*c->endpoint));
+	for (size_t i = 0; i < n; i++)
+		snprintf(c->endpoint[i].host, sizeof(c->endpoint[i].host), "%s",
+		    name);
+	c->targets = c->endpoint;
+	c->ntargets = n;
+	connect_targets(c);
 }
 
 static void
@@ -302,19 +344,14 @@ on_resolved(void *arg, const struct mx_result *result)
 	const char *endpoint = c->path->endpoint(c->session);
 
 	c->lookup = NULL;
-	if (result->ntargets == 0) {
+	if (endpoint == NULL)
+		c->tls = tls_policy_new(c->session, result);
+	if (result->ntargets == 0)
 		closed(c, &result->why);
-		return;
-	}
-	c->ntargets = result->ntargets;
-	c->targets = xcalloc(result->ntargets, sizeof(*c->targets));
-	memcpy(c->targets, result->targets,
-	    result->ntargets * sizeof(*c->targets));
-	if (endpoint != NULL)
-		for (size_t i = 0; i < c->ntargets; i++)
-			snprintf(c->targets[i].host, sizeof(c->targets[i].host),
-			    "%s", endpoint);
-	connect_targets(c);
+	else if (endpoint != NULL)
+		connect_endpoint(c, result, endpoint);
+	else if (!tls_policy_ask(c->tls, on_policy, c))
+		on_policy(c);
 }
 
 /* -- asked for by the core ----------------------------------------------------------------------- */
@@ -425,7 +462,8 @@ on_bury(struct task *t)
 	struct courier *c = s->courier;
 
 	assert(c->state == COURIER_GONE && c->delivery == NULL);
-	free(c->targets);
+	tls_policy_free(&c->tls);
+	free(c->endpoint);
 	str_release(&c->head);
 	free(c);
 	config_unref(&s->config);

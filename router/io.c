@@ -5,14 +5,36 @@
 
 #include "mta/base/alloc.h"
 #include "mta/dns/resolver.h"
+#include "mta/sts_client.h"
 #include "router/config.h"
 #include "router/core.h"
 #include "router/intake_int.h"
 #include "router/listener.h"
+#include "router/tls_keep.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void
+on_sts_fetched(void *arg, const char *domain, const struct sts_cached *cached)
+{
+	tls_keep_policy(arg, domain, cached);
+}
+
+static void
+make_sts(struct io *io)
+{
+	struct tls_keep *keep = core_tls(io->core);
+	struct sts_client_config config = {
+		.cache = tls_keep_policies(keep),
+		.fetched = on_sts_fetched,
+		.arg = keep,
+	};
+
+	io->sts = sts_client_new(io->resolver, &config);
+	io->tls_results = tls_keep_results(keep);
+}
 
 struct io *
 io_new(unsigned number, const struct io_shared *shared, struct err *e)
@@ -39,6 +61,8 @@ io_new(unsigned number, const struct io_shared *shared, struct err *e)
 	io->resolver = resolver_new(io->base, &rc, e);
 	if (io->resolver == NULL)
 		io_free(&io);
+	else
+		make_sts(io);
 	return io;
 }
 
@@ -157,6 +181,7 @@ io_free(struct io **iop)
 		inbox_post(io->inbox, &quit.task);
 		pthread_join(io->thread, NULL);
 	}
+	sts_client_free(&io->sts);
 	resolver_free(&io->resolver);
 	inbox_free(&io->inbox);
 	config_unref(&io->config);

@@ -24,6 +24,8 @@ struct intake;
 struct listener;
 struct resolver;
 struct store;
+struct sts_client;
+struct tls_results;
 struct users;
 
 LIST_HEAD(intake_list, intake);
@@ -41,6 +43,8 @@ struct io {
 	bool running;
 	struct io_stop *stop;       /* asked for and not answered yet */
 	struct resolver *resolver;
+	struct sts_client *sts;
+	struct tls_results *tls_results; /* all threads' */
 	struct config *config;      /* what new sessions run under; this thread's reference */
 	struct id_maker ids;
 	struct intake_list intakes; /* open inbound sessions */

@@ -8,6 +8,7 @@
 #include "mta/return_path.h"
 #include "router/body.h"
 #include "router/header_filter.h"
+#include "router/self.h"
 #include "router/session.h"
 
 /* Instructions to SES and to us, never for others to see (facts/aws.md, section 10). */
@@ -23,6 +24,9 @@ mta_lookup(struct session *s, struct resolver *resolver,
 		.ipv4 = path->ipv4,
 		.ipv6 = path->ipv6,
 		.port = path->port,
+		.dane = path->dane && path->tls,
+		.is_us = self_is_us,
+		.is_us_arg = s->config,
 	};
 
 	if (path->relay_host == NULL)

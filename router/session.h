@@ -75,6 +75,7 @@ struct session {
 	const struct config_path *path;    /* inside config */
 	const struct config_source *source;/* inside config; NULL but for mta paths */
 	char *domain;                      /* destination; "" where the path has one endpoint */
+	bool require_tls;                  /* verified TLS, or no mail */
 
 	struct courier *courier;           /* courier */
 	struct outcome why;                /* of closed: the courier's last word */

@@ -114,7 +114,7 @@ static void
 add_target(struct mx_lookup *l, const char *host, const struct mx_address *a)
 {
 	struct mx_result *r = &l->result;
-	struct smtp_client_target t;
+	struct smtp_client_target t = { .policy = NULL };
 
 	if (r->ntargets == l->policy.max_targets)
 		return;
