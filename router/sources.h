@@ -46,7 +46,7 @@ void sources_choose(struct sources *, const struct config_pool *, struct route *
 bool sources_should_leave(struct sources *, const struct config_pool *, const struct route *);
 
 /* How many more recipients the source may send to that group today; UINT_MAX: no limit. *again: wall
- * ms when there will be more. plan NULL: none. */
+ * ms when there will be more. plan NULL: none; nor has a path without sources ("") one. */
 unsigned sources_allowance(struct sources *, const char *source, const char *group,
     const struct rules_warm_up *plan, int64_t *again);
 /* n leave now, at most as many as are allowed. Call before they are handed to a session. When that

@@ -265,7 +265,7 @@ sources_allowance(struct sources *ss, const char *source, const char *group,
 	unsigned allowed;
 
 	*again = clock_wall() + DAY;
-	if (plan == NULL)
+	if (plan == NULL || source[0] == '\0')
 		return UINT_MAX;
 	w = find(ss, source, group);
 	if (is_called_warm(ss, w, source))
@@ -328,7 +328,7 @@ sources_spend(struct sources *ss, const char *source, const char *group,
 	struct warm *w;
 	unsigned allowed;
 
-	if (plan == NULL || n == 0)
+	if (plan == NULL || source[0] == '\0' || n == 0)
 		return;
 	w = find(ss, source, group);
 	if (is_called_warm(ss, w, source))
