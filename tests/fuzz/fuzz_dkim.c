@@ -53,6 +53,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(lib != NULL);
 		dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_SIGNHDRS,
 		    dkim_message_fields, sizeof(unsigned char **));
+		dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_OVERSIGNHDRS,
+		    dkim_message_oversigned, sizeof(unsigned char **));
 	}
 	if (size == 0)
 		return 0;
