@@ -168,6 +168,12 @@ core_sources(struct core *c)
 	return c->sources;
 }
 
+struct gate *
+core_gate(struct core *c)
+{
+	return c->gate;
+}
+
 struct inbox *
 core_inbox(struct core *c)
 {
@@ -220,6 +226,7 @@ core_new(struct store *store, struct config *config)
 	c->settler = settler_new(c);
 	c->pauses = pauses_new(c);
 	c->sources = sources_new(c);
+	c->gate = gate_new(c);
 	c->work = event_new(c->base, -1, 0, on_work, c);
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
 	event_add(c->tick, &tenth);
@@ -245,6 +252,7 @@ core_start(struct core *c, struct io **ios, unsigned nios)
 	c->nios = nios;
 	store_each_shelf(c->store, note_shelf, c->queue);
 	lanes_load(c->lanes);
+	gate_start(c->gate);
 	core_record_rules(c, "start");
 	core_look_at_held(c); /* the rules may have changed while nobody ran */
 	core_wake(c);
@@ -278,6 +286,7 @@ core_stop(struct core *c, void (*stopped)(void *), void *arg)
 	c->stopped = stopped;
 	c->stopped_arg = arg;
 	queue_stop(c->queue);
+	gate_stop(c->gate);
 	c->intakes = c->nios;
 	for (unsigned i = 0; i < c->nios; i++) {
 		struct io_stop *stop = xcalloc(1, sizeof(*stop));
@@ -299,6 +308,7 @@ core_free(struct core **cp)
 	inbox_free(&c->inbox);
 	lanes_free(&c->lanes);
 	settler_free(&c->settler);
+	gate_free(&c->gate);
 	sources_free(&c->sources);
 	pauses_free(&c->pauses);
 	queue_free(&c->queue);

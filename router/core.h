@@ -18,6 +18,7 @@
 struct core;
 struct config;
 struct event_base;
+struct gate;
 struct io;
 
 /*
@@ -57,6 +58,7 @@ struct inbox *core_inbox(struct core *);
 
 struct pauses *core_pauses(struct core *);
 struct sources *core_sources(struct core *);
+struct gate *core_gate(struct core *);
 
 /* Live state for `oiwake queue` and the admin API: one call per lane, then per path. */
 struct lane_row {

@@ -133,6 +133,7 @@ on_looked_at(void *arg, int64_t changed, const char *why)
 void
 core_look_at_held(struct core *c)
 {
+	c->held_from_fallback = false;
 	if (c->look_at_held == LOOK_NONE)
 		look_at_held(c);
 	else
@@ -151,6 +152,7 @@ put_in_force(struct core *c, struct config *config)
 		io_set_config(c->ios[i], config);
 	log_set_level(config->log_level);
 	sources_configure(c->sources);
+	gate_configure(c->gate);
 	lanes_configure(c->lanes);
 	lanes_drain(c->lanes, take_again, c);
 	config_unref(&old);

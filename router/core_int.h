@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "router/core.h"
+#include "router/gate.h"
 #include "router/lane.h"
 #include "router/pause.h"
 #include "router/queue.h"
@@ -27,6 +28,7 @@ struct core {
 	struct settler *settler;
 	struct pauses *pauses;
 	struct sources *sources;
+	struct gate *gate;
 	struct io **ios;
 	unsigned nios, next_io;
 	struct id_maker ids;          /* for DSNs; maker 0 */
@@ -39,6 +41,7 @@ struct core {
 	unsigned intakes;             /* I/O threads that still have inbound sessions, while stopping */
 	unsigned edits;               /* requests of core_edit.c and keep.c to the store under way */
 	enum { LOOK_NONE, LOOK_UNDER_WAY, LOOK_AGAIN } look_at_held;
+	bool held_from_fallback;      /* since then, one that preflight holds found its fallback closed */
 	int64_t stop_by;              /* mono ms; 0: not stopping */
 	void (*stopped)(void *arg);
 	void *stopped_arg;

@@ -1,9 +1,10 @@
 /*
  * core_take.c - a recipient has come into memory: where it goes.
  *
- * Three questions, each time anew: what do the rules say now (decide), is the
- * path that they name closed and may another stand in for it (fall_back), and
- * what does the path do with it: most wait in a lane, some are settled at once.
+ * Four questions, each time anew: what do the rules say now (decide), is the
+ * path that they name closed and may another stand in for it (fall_back), does
+ * preflight let it go there (pass_gate), and what does the path do with it:
+ * most wait in a lane, some are settled at once.
  *
  * Falling back. A rule with `fallback PATH` names the path to take while its
  * own is closed (lane_path.c says what closed is, and who tries a closed path).
@@ -136,7 +137,10 @@ static bool
 finds_fallback(
     const struct core *c, const struct recipient *r, struct route *out)
 {
+	const char *why;
+
 	return route_fallback(c->config, r, out) &&
+	       gate_lets(c->gate, r->message, out, &why) &&
 	       (!lanes_path_closed(c->lanes, out->path) ||
 		   lanes_wants_probe(c->lanes, out, r->domain));
 }
@@ -189,6 +193,65 @@ void
 core_paths_changed(struct core *c)
 {
 	lanes_take(c->lanes, is_misplaced, take_again, c);
+	if (c->held_from_fallback)
+		core_look_at_held(c);
+}
+
+/* -- when preflight does not let it go
+ * ---------------------------------------------------------------
+ */
+
+static bool
+goes_around(struct core *c, struct recipient *r)
+{
+	struct route route, own = r->route;
+	const char *why;
+
+	if (!finds_fallback(c, r, &route))
+		return false;
+	r->route = route;
+	choose_source(c, r, own.source);
+	if (gate_lets(c->gate, r->message, &r->route, &why))
+		return true;
+	r->route = own;
+	return false;
+}
+
+/* Its route, or its fallback, may be taken now: NULL. Else it is to be held,
+ * and why. */
+static const char *
+pass_gate(struct core *c, struct recipient *r)
+{
+	const char *why;
+
+	if (gate_lets(c->gate, r->message, &r->route, &why) ||
+	    goes_around(c, r) ||
+	    gate_lets(c->gate, r->message, &r->route, &why))
+		return NULL;
+	c->held_from_fallback |= r->route.fallback != NULL;
+	r->route.path = RULES_PATH_HOLD;
+	r->route.pool = r->route.source = r->route.configuration_set = "";
+	return why;
+}
+
+static bool
+is_shut_out(void *arg, const struct recipient *r)
+{
+	const struct core *c = arg;
+	const char *why;
+
+	return !gate_lets(c->gate, r->message, &r->route, &why);
+}
+
+void
+core_gates_changed(struct core *c, bool closed)
+{
+	if (closed)
+		lanes_take(c->lanes, is_shut_out, take_again, c);
+	/* Those that were held a moment ago have to be in the store first. */
+	settle_flush(c->settler);
+	core_look_at_held(c);
+	core_wake(c);
 }
 
 /* -- and there
@@ -250,7 +313,8 @@ reject(struct core *c, struct recipient *r)
 }
 
 static void
-arrive(struct core *c, struct recipient *r, enum path_kind kind)
+arrive(struct core *c, struct recipient *r, enum path_kind kind,
+    const char *held)
 {
 	switch (kind) {
 	case PATH_MTA:
@@ -262,7 +326,7 @@ arrive(struct core *c, struct recipient *r, enum path_kind kind)
 		discard(c, r);
 		break;
 	case PATH_HOLD:
-		settle_held(c->settler, r, NULL);
+		settle_held(c->settler, r, held);
 		break;
 	case PATH_REJECT:
 		reject(c, r);
@@ -273,7 +337,7 @@ arrive(struct core *c, struct recipient *r, enum path_kind kind)
 void
 core_take(struct core *c, struct recipient *r)
 {
-	const char *source = r->route.source;
+	const char *source = r->route.source, *held;
 	const struct config_path *path;
 	struct outcome why;
 	unsigned shelf;
@@ -286,6 +350,7 @@ core_take(struct core *c, struct recipient *r)
 	decide(c, r);
 	fall_back(c, r);
 	choose_source(c, r, source);
+	held = pass_gate(c, r);
 	path = config_path_find(c->config, r->route.path);
 	assert(path != NULL);
 	shelf = route_shelf(c->config, &r->route, r->message->from_domain);
@@ -300,5 +365,5 @@ core_take(struct core *c, struct recipient *r)
 		 * there. */
 		settle_return(c->settler, r, r->due);
 	else
-		arrive(c, r, path->kind);
+		arrive(c, r, path->kind, held);
 }

@@ -456,21 +456,22 @@ lets(struct gate *g, struct gate_subject *s, unsigned carriers)
 }
 
 bool
-gate_lets(struct gate *g, const struct recipient *r, const char **why)
+gate_lets(struct gate *g, const struct message *m, const struct route *route,
+    const char **why)
 {
 	const struct config_path *path =
-	    config_path_find(g->core->config, r->route.path);
+	    config_path_find(g->core->config, route->path);
 	struct gate_subject *domain;
 	unsigned carriers;
 	bool open;
 
 	if (path == NULL || !gate_is_on(path) || g->stopped)
 		return true;
-	carriers = preflight_carrier(r->route.carrier);
-	domain = domain_of(g, r->message);
+	carriers = preflight_carrier(route->carrier);
+	domain = domain_of(g, m);
 	if (domain != NULL && !domain->known && domain->turn == TURN_NEW)
 		check_next(g);
-	open = lets(g, source_of(g, r->route.source), carriers) &&
+	open = lets(g, source_of(g, route->source), carriers) &&
 	    lets(g, domain, carriers);
 	*why = g->why.data;
 	return open || path->preflight == GATE_WARN;

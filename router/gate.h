@@ -15,7 +15,8 @@
 struct core;
 struct finding;
 struct gate;
-struct recipient;
+struct message;
+struct route;
 
 struct gate *gate_new(struct core *);
 /* Between store_open and the first request. */
@@ -27,11 +28,11 @@ void gate_free(struct gate **); /* the core's inbox is gone before */
 void gate_configure(struct gate *);
 
 /*
- * Whether the recipient may go by its route. False: *why is a sentence for people, valid until the
- * next call. A sending domain never seen is checked first, and waits. Whatever is closed,
- * core_gates_changed is called once that has changed.
+ * Whether the message may go by that route. False: *why is a sentence for people, valid until the next
+ * call. A sending domain never seen is checked first, and waits. core_gates_changed is called once
+ * another answer is to be had.
  */
-bool gate_lets(struct gate *, const struct recipient *, const char **why);
+bool gate_lets(struct gate *, const struct message *, const struct route *, const char **why);
 
 /* Checks everything now. */
 void gate_check_all(struct gate *);

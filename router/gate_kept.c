@@ -14,51 +14,20 @@
 #include "mta/base/log.h"
 #include "mta/base/map.h"
 #include "router/core_int.h"
+#include "router/keep.h"
 
 #define KIND   "preflight"
 #define HOUR   INT64_C(3600000)
 #define BELIEF (7 * 24 * HOUR)
 #define RENEW  (12 * HOUR)
 
-struct keep {
-	struct store_keep op;
-	struct kept kept;
-	struct core *core;
-	char *key, *value;
-};
-
 static void
-on_kept(struct store_request *req)
+on_kept(void *arg, const char *why)
 {
-	struct store_keep *op = container_of(req, struct store_keep, req);
-	struct keep *k = container_of(op, struct keep, op);
-
-	if (req->status != STORE_OK)
-		log_text(LOG_WARN, "gate", "what was found is not kept: %s",
-		    req->err.text);
-	k->core->edits--;
-	core_wake(k->core);
-	free(k->key);
-	free(k->value);
-	free(k);
-}
-
-/* `value` is taken over; NULL: forget it. */
-static void
-keep(struct gate *g, const char *key, char *value, int64_t expires)
-{
-	struct keep *k = xcalloc(1, sizeof(*k));
-
-	k->core = g->core;
-	k->key = xstrdup(key);
-	k->value = value;
-	k->kept = (struct kept){ KIND, k->key, k->value, expires };
-	k->op.n = 1;
-	k->op.kept = &k->kept;
-	k->op.req.reply_to = g->core->inbox;
-	k->op.req.done = on_kept;
-	g->core->edits++;
-	store_keep(g->core->store, &k->op);
+	(void)arg;
+	if (why != NULL)
+		log_text(
+		    LOG_WARN, "gate", "what was found is not kept: %s", why);
 }
 
 /* Whether all was looked at: else what stands has not been renewed. */
@@ -87,20 +56,22 @@ gate_keep(struct gate *g, struct gate_subject *s)
 {
 	uint64_t hash = hash_of(&s->findings);
 	bool old = s->at - s->kept > RENEW && is_sure(&s->findings);
+	char *text;
 
 	if (s->kept != 0 && s->kept_hash == hash && !old)
 		return;
 	s->kept = s->at;
 	s->kept_hash = hash;
-	keep(g, s->key, gate_findings_text(&s->findings, s->at),
-	    s->at + BELIEF);
+	text = gate_findings_text(&s->findings, s->at);
+	keep_put(g->core, KIND, s->key, text, s->at + BELIEF, on_kept, NULL);
+	free(text);
 }
 
 void
 gate_forget(struct gate *g, struct gate_subject *s)
 {
 	if (s->kept != 0)
-		keep(g, s->key, NULL, 0);
+		keep_put(g->core, KIND, s->key, NULL, 0, on_kept, NULL);
 }
 
 /* A source is told by what it was then; a domain may be met again. */
