@@ -426,9 +426,9 @@ a_line_after_the_include_holds(void **state)
 
 struct line {
 	const char *group; /* NULL: any */
-	unsigned stages;
 	const char *code;
 	const char *text; /* of a pattern that is no more than a text */
+	unsigned stages;
 	bool begins, ends;
 };
 
@@ -450,8 +450,10 @@ draw_line(void)
 	struct line l = { .group = chance(70) ? ONE_OF(line_groups) : NULL,
 		.code = ONE_OF(line_codes) };
 
-	l.stages = chance(20) ? (1u << STAGES) - 1
-			      : 1u << draw(STAGES) | 1u << draw(STAGES);
+	l.stages = 1u << draw(STAGES);
+	l.stages |= 1u << draw(STAGES);
+	if (chance(20))
+		l.stages = (1u << STAGES) - 1;
 	if (chance(60) && strcmp(l.code, "none") != 0 &&
 	    strcmp(l.code, "reset") != 0) {
 		l.text = ONE_OF(line_texts);

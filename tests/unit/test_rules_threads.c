@@ -44,6 +44,21 @@ put(struct ruleset *rs)
 	ruleset_unref(old);
 }
 
+/* As many seconds of rest as the set's number says, and one. */
+static void
+ask_for_reply(const struct ruleset *rs, const char *number)
+{
+	static const struct rules_reply_query q = {
+		.group = "docomo",
+		.stage = RULES_STAGE_DOT,
+		.code = 550,
+		.text = "\xff unknown aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+	};
+	const struct rules_reply *r = ruleset_reply(rs, &q);
+
+	shared.wrong += r == NULL || r->pause != strtoul(number, NULL, 10) + 1;
+}
+
 /* Each set sends by one path, whatever its rules: it must not be mixed. */
 static void
 ask(const struct ruleset *rs)
@@ -64,6 +79,7 @@ ask(const struct ruleset *rs)
 		shared.wrong += strcmp(d.path, rules[0]->name) != 0;
 		ruleset_decide_early(rs, &queries[i], &d);
 	}
+	ask_for_reply(rs, rules[0]->name + 1);
 }
 
 static void *
@@ -92,8 +108,12 @@ make(int number)
 			"route slow to /^(a+)+$/ via p%d\n"
 			"route qa to /^qa[0-9]+@/ /(*NO_JIT)^(b+)+$/ via p%d\n"
 			"route web user * via p%d\n"
-			"route rest any via p%d\n",
-			number, number, number, number, number, number) > 0);
+			"route rest any via p%d\n"
+			"reply docomo dot 550 /unknown/ retry onhold "
+			"pause lane %ds\n"
+			"reply docomo dot 550 /^.*(a+)+$/ bounce rejected\n",
+			number, number, number, number, number, number,
+			number + 1) > 0);
 	rs = parse(text);
 	free(text);
 	return rs;
