@@ -14,6 +14,7 @@
 #include "router/core_run.h"
 #include "router/io.h"
 #include "router/route.h"
+#include "router/tls_keep.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -168,6 +169,12 @@ core_sources(struct core *c)
 	return c->sources;
 }
 
+struct tls_keep *
+core_tls(struct core *c)
+{
+	return c->tls;
+}
+
 struct gate *
 core_gate(struct core *c)
 {
@@ -227,6 +234,7 @@ core_new(struct store *store, struct config *config)
 	c->pauses = pauses_new(c);
 	c->sources = sources_new(c);
 	c->gate = gate_new(c);
+	c->tls = tls_keep_new(c);
 	c->work = event_new(c->base, -1, 0, on_work, c);
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
 	event_add(c->tick, &tenth);
@@ -287,6 +295,7 @@ core_stop(struct core *c, void (*stopped)(void *), void *arg)
 	c->stopped_arg = arg;
 	queue_stop(c->queue);
 	gate_stop(c->gate);
+	tls_keep_flush(c->tls);
 	c->intakes = c->nios;
 	for (unsigned i = 0; i < c->nios; i++) {
 		struct io_stop *stop = xcalloc(1, sizeof(*stop));
@@ -308,6 +317,7 @@ core_free(struct core **cp)
 	inbox_free(&c->inbox);
 	lanes_free(&c->lanes);
 	settler_free(&c->settler);
+	tls_keep_free(&c->tls);
 	gate_free(&c->gate);
 	sources_free(&c->sources);
 	pauses_free(&c->pauses);

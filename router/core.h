@@ -59,6 +59,7 @@ struct inbox *core_inbox(struct core *);
 struct pauses *core_pauses(struct core *);
 struct sources *core_sources(struct core *);
 struct gate *core_gate(struct core *);
+struct tls_keep *core_tls(struct core *); /* any thread */
 
 /* Live state for `oiwake queue` and the admin API: one call per lane, then per path. */
 struct lane_row {

@@ -29,6 +29,7 @@ struct core {
 	struct pauses *pauses;
 	struct sources *sources;
 	struct gate *gate;
+	struct tls_keep *tls;
 	struct io **ios;
 	unsigned nios, next_io;
 	struct id_maker ids;          /* for DSNs; maker 0 */
