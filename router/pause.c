@@ -204,7 +204,8 @@ tell(const char *event, const struct pause *p, const char *who)
 
 	if (!log_start(&l, LOG_INFO, event))
 		return;
-	log_str(&l, kind_name[p->kind], p->name);
+	log_str(&l, kind_name[p->kind == PAUSE_DRAIN ? PAUSE_SOURCE : p->kind],
+	    p->name);
 	log_str(&l, "who", who);
 	if (p->why[0] != '\0')
 		log_str(&l, "why", p->why);

@@ -142,7 +142,8 @@ run_pause(const struct cli_command *cmd, int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	if (args.argc == 0 && args.ngiven == 0)
+	if (args.argc == 0 && args.value[OPTION_FOR] == NULL &&
+	    args.value[OPTION_WHY] == NULL)
 		return list(&args);
 	if (args.argc != 2 || !is_kind(args.argv[0]))
 		return cli_usage(cmd, "expected path, source or group, and a "

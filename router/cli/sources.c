@@ -145,7 +145,7 @@ run(const struct cli_command *cmd, int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	if (args.argc == 0 && args.ngiven == 0)
+	if (args.argc == 0 && args.value[OPTION_GROUP] == NULL)
 		return list(&args);
 	if (args.argc == 2 && strcmp(args.argv[0], "warm") == 0)
 		return say(&args, true);
