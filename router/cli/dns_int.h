@@ -1,8 +1,8 @@
 /*
  * dns_int.h - what the files of `oiwake dns` share: the list of records to publish.
  *
- * Made from the settings alone (dns_records.c, dns_ses.c), then printed in one of three forms
- * (dns_print.c). What the settings do not tell is said to be missing, never guessed.
+ * A list (dns_plan.c) is made from the settings alone (dns_records.c, dns_ses.c), then printed in one
+ * of three forms (dns_print.c). What the settings do not tell is said to be missing, never guessed.
  */
 #ifndef ROUTER_CLI_DNS_INT_H
 #define ROUTER_CLI_DNS_INT_H

@@ -4,7 +4,6 @@
  * 7489). Those of Amazon SES are in dns_ses.c.
  */
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,95 +13,6 @@
 #include "mta/dkim.h"
 #include "mta/dkim_record.h"
 #include "router/cli/dns_int.h"
-
-/* -- the list
- * ---------------------------------------------------------------------- */
-
-static struct dns_item *
-new_item(struct dns_plan *p)
-{
-	p->items = xrealloc(p->items, (p->n + 1) * sizeof(*p->items));
-	p->items[p->n] = (struct dns_item){ 0 };
-	return &p->items[p->n++];
-}
-
-static bool
-is_same(const struct dns_item *i, const char *name, const char *type,
-    const char *value)
-{
-	return i->name != NULL && strcasecmp(i->name, name) == 0 &&
-	       strcmp(i->type, type) == 0 && strcmp(i->value, value) == 0;
-}
-
-void
-dns_plan_add(struct dns_plan *p, enum dns_item_kind kind, const char *name,
-    const char *type, const char *value, const char *text)
-{
-	struct dns_item *item;
-
-	for (size_t i = 0; i < p->n; i++)
-		if (is_same(&p->items[i], name, type, value))
-			return;
-	item = new_item(p);
-	item->kind = kind;
-	item->name = xstrdup(name);
-	item->type = type;
-	item->value = xstrdup(value);
-	item->text = xstrdup(text);
-}
-
-void
-dns_plan_add_spf(
-    struct dns_plan *p, const char *name, const char *value, const char *text)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (p->items[i].name != NULL &&
-		    strcasecmp(p->items[i].name, name) == 0 &&
-		    strncmp(p->items[i].value, "v=spf1", 6) == 0)
-			return;
-	dns_plan_add(p, DNS_ITEM_RECORD, name, "TXT", value, text);
-}
-
-void
-dns_plan_say(struct dns_plan *p, enum dns_item_kind kind, const char *fmt, ...)
-{
-	struct dns_item *item = new_item(p);
-	struct str text = STR_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	str_vaddf(&text, fmt, ap);
-	va_end(ap);
-	item->kind = kind;
-	item->text = str_detach(&text);
-	if (kind == DNS_ITEM_MISSING)
-		p->complete = false;
-}
-
-bool
-dns_plan_has(const struct dns_plan *p, const char *name)
-{
-	size_t len = strlen(name), domain = strlen(p->domain);
-
-	return strcasecmp(name, p->domain) == 0 ||
-	       (len > domain && name[len - domain - 1] == '.' &&
-		   strcasecmp(name + len - domain, p->domain) == 0);
-}
-
-void
-dns_plan_free(struct dns_plan **plan)
-{
-	struct dns_plan *p = *plan;
-
-	for (size_t i = 0; i < p->n; i++) {
-		free(p->items[i].name);
-		free(p->items[i].value);
-		free(p->items[i].text);
-	}
-	free(p->items);
-	free(p);
-	*plan = NULL;
-}
 
 /* -- our own sources
  * --------------------------------------------------------------- */
@@ -214,24 +124,39 @@ spf_addresses(const struct config *cfg, struct str *spf)
 	return true;
 }
 
-static void
-add_root_spf(struct dns_plan *p, bool itself)
+/* What another host sends for us, its operator knows the addresses of. */
+static const struct config_path *
+relayed(const struct config *cfg)
 {
+	for (size_t i = 0; i < cfg->npaths; i++)
+		if (cfg->paths[i].kind == PATH_MTA &&
+		    cfg->paths[i].relay_host != NULL)
+			return &cfg->paths[i];
+	return NULL;
+}
+
+/* SPF of all that we send ourselves, and `rest`. */
+static void
+add_spf(
+    struct dns_plan *p, const char *name, const char *rest, const char *text)
+{
+	const struct config_path *relay = relayed(p->config);
 	struct str spf = STR_INIT;
 
 	str_adds(&spf, "v=spf1");
-	if (itself && !spf_addresses(p->config, &spf)) {
+	if (relay != NULL) {
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "no SPF record for '%s': path '%s' sends through '%s', "
+		    "whose addresses are not known",
+		    name, relay->name, relay->relay_host);
+	} else if (sends_itself(p->config) && !spf_addresses(p->config, &spf)) {
 		dns_plan_say(p, DNS_ITEM_MISSING,
 		    "no SPF record for '%s' before the addresses of all "
 		    "sources are known",
-		    p->domain);
+		    name);
 	} else {
-		if (dns_plan_by_ses(p))
-			str_adds(&spf, " include:amazonses.com");
-		str_adds(&spf, " ~all");
-		dns_plan_add_spf(p, p->domain, spf.data,
-		    "SPF of the domain in From, which docomo and SoftBank "
-		    "check, for all paths");
+		str_adds(&spf, rest);
+		dns_plan_add_spf(p, name, spf.data, text);
 	}
 	str_release(&spf);
 }
@@ -306,37 +231,6 @@ takes_bounces(const struct config *cfg)
 	return false;
 }
 
-/* The host that takes bounces is this one; its address is known when a source
- * has the same name. */
-static void
-add_bounces(struct dns_plan *p)
-{
-	const struct config *cfg = p->config;
-	const char *domain = cfg->return_path.domain;
-	struct str mx = STR_INIT, spf = STR_INIT;
-
-	str_addf(&mx, "10 %s", cfg->hostname);
-	dns_plan_add(p, DNS_ITEM_RECORD, domain, "MX", mx.data,
-	    "bounces come back to this host");
-	str_adds(&spf, "v=spf1");
-	if (spf_addresses(cfg, &spf)) {
-		str_adds(&spf, " -all");
-		dns_plan_add_spf(p, domain, spf.data,
-		    "SPF of the reverse-path, which au checks");
-	} else {
-		dns_plan_say(p, DNS_ITEM_MISSING,
-		    "no SPF record for '%s' before the addresses of all "
-		    "sources are known",
-		    domain);
-	}
-	if (!takes_bounces(cfg))
-		dns_plan_say(p, DNS_ITEM_MISSING,
-		    "no listener of type inbound in '%s' takes the bounces",
-		    cfg->file);
-	str_release(&mx);
-	str_release(&spf);
-}
-
 static bool
 has_address(const struct dns_plan *p, const char *name)
 {
@@ -349,20 +243,38 @@ has_address(const struct dns_plan *p, const char *name)
 	return false;
 }
 
+/* The host that takes bounces is this one; its address is known when a source
+ * has the same name. */
 static void
-add_own_path(struct dns_plan *p)
+add_bounces(struct dns_plan *p)
 {
 	const struct config *cfg = p->config;
+	const char *domain = cfg->return_path.domain;
+	struct str mx = STR_INIT;
 
-	add_sources(p);
-	if (cfg->return_path.domain != NULL)
-		add_bounces(p);
-	if (cfg->return_path.domain != NULL && !has_address(p, cfg->hostname))
+	str_addf(&mx, "10 %s", cfg->hostname);
+	dns_plan_add(p, DNS_ITEM_RECORD, domain, "MX", mx.data,
+	    "bounces come back to this host");
+	if (!has_address(p, cfg->hostname))
 		dns_plan_say(p, DNS_ITEM_NOTE,
 		    "'%s', the host of that MX, needs an address record of "
 		    "its own; the settings do not tell its public address",
 		    cfg->hostname);
-	add_keys(p);
+	add_spf(p, domain, " -all", "SPF of the reverse-path, which au checks");
+	if (!takes_bounces(cfg))
+		dns_plan_say(p, DNS_ITEM_MISSING,
+		    "no listener of type inbound in '%s' takes the bounces",
+		    cfg->file);
+	str_release(&mx);
+}
+
+static bool
+signs(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->npaths; i++)
+		if (cfg->paths[i].kind == PATH_MTA && cfg->paths[i].sign)
+			return true;
+	return false;
 }
 
 static void
@@ -389,16 +301,22 @@ struct dns_plan *
 dns_plan_new(const struct config *cfg, const char *domain)
 {
 	struct dns_plan *p = xcalloc(1, sizeof(*p));
-	bool itself = sends_itself(cfg);
 
 	p->config = cfg;
 	p->domain = domain;
 	p->complete = true;
 	/* First: where an EHLO name or the bounce domain is the domain itself,
 	 * this record serves for all. */
-	add_root_spf(p, itself);
-	if (itself)
-		add_own_path(p);
+	add_spf(p, domain,
+	    dns_plan_by_ses(p) ? " include:amazonses.com ~all" : " ~all",
+	    "SPF of the domain in From, which docomo and SoftBank check, for "
+	    "all paths");
+	if (sends_itself(cfg))
+		add_sources(p);
+	if (cfg->return_path.domain != NULL)
+		add_bounces(p);
+	if (signs(cfg))
+		add_keys(p);
 	if (dns_plan_by_ses(p))
 		dns_plan_add_ses(p);
 	add_dmarc(p);

@@ -141,6 +141,20 @@ def test_paths():
     h.check(("ses-ap-northeast-1.example.jp", "MX") in found, f"{list(found)}")
 
 
+def test_relay_host():
+    """dns: from where a relay sends is missing; keys and bounces are as ever"""
+    relay = 'type = mta\n\trelay-host = "r.test"'
+    conf = settings(hosts=(), edit=lambda t: t.replace("type = mta", relay))
+    found = records(conf, status=1)
+    h.equal([name for name, kind in found if kind in ("A", "AAAA", "PTR")], [], "addresses")
+    h.check(not any(v.startswith("v=spf1") for values in found.values() for v in values), f"{found}")
+    h.check(("s1._domainkey.example.jp", "TXT") in found, f"{list(found)}")
+    h.equal(found["b.example.jp", "MX"], ["10 mx1.mail.example.jp"], "MX of the bounce domain")
+    said = dns(conf, "example.jp", status=1).stderr
+    for name in ("'example.jp'", "'b.example.jp'"):
+        h.check(re.search(f"no SPF record for {name}.*r.test", said), said)
+
+
 def test_one_spf_record():
     """dns: a name that plays two parts has one SPF record"""
     conf = settings(edit=lambda t: t.replace("mx1.mail.example.jp", "example.jp")
