@@ -1,9 +1,10 @@
 /*
  * gate.c - who may not go because of what preflight found.
  *
- * Subjects (gate_subject.c) wait for their turn, the thread (gate_thread.c) checks a few at a time,
- * and what comes back is laid over what was known (gate_findings.c). The core asks gate_lets for each
- * recipient, and hears when another answer is to be had.
+ * Subjects (gate_subject.c) wait for their turn, the thread (gate_thread.c)
+ * checks a few at a time, and what comes back is laid over what was known
+ * (gate_findings.c). The core asks gate_lets for each recipient, and hears when
+ * another answer is to be had.
  */
 #include "router/gate_int.h"
 
@@ -18,11 +19,13 @@
 #include "router/config.h"
 #include "router/core_int.h"
 
-#define CHECKS_MAX 8     /* made at once */
+#define CHECKS_MAX 8	 /* made at once */
 #define FAILING_MS 30000 /* until what fails is looked at again */
-#define USED_MS    100   /* between two checks again of what no setting names */
-#define TELL_MS	   1000  /* between two core_gates_changed: each goes through what is held */
-#define WHY_MAX	   200
+#define USED_MS	   100	 /* between two checks again of what no setting names */
+#define TELL_MS                                                                \
+	1000 /* between two core_gates_changed: each goes through what is held \
+	      */
+#define WHY_MAX 200
 
 static int64_t
 later(int64_t a, int64_t b)
@@ -36,7 +39,8 @@ sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* -- what follows from a check ---------------------------------------------------------------------- */
+/* -- what follows from a check
+ * ---------------------------------------------------------------------- */
 
 static void
 in_ms(struct event *ev, int64_t ms)
@@ -85,8 +89,8 @@ put_carriers(struct logline *l, unsigned carriers)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (carriers & names[i].bit)
-			str_addf(&s, "%s%s", s.len > 0 ? "," : "",
-			    names[i].name);
+			str_addf(
+			    &s, "%s%s", s.len > 0 ? "," : "", names[i].name);
 	log_str(l, "carriers", carriers == PREFLIGHT_ALL ? "all" : s.data);
 	str_release(&s);
 }
@@ -138,7 +142,8 @@ note_change(struct gate *g, struct gate_subject *s, bool known, unsigned before)
 		tell(g);
 }
 
-/* It was asked of settings that are no longer in force: its subject is due again. */
+/* It was asked of settings that are no longer in force: its subject is due
+ * again. */
 static bool
 is_outdated(const struct gate *g, const struct gate_check *k)
 {
@@ -180,7 +185,9 @@ on_checked(struct task *task)
 	check_next(g);
 }
 
-/* -- whose turn it is -------------------------------------------------------------------------------- */
+/* -- whose turn it is
+ * --------------------------------------------------------------------------------
+ */
 
 /* How long what is in that list waits for its next check. */
 static int64_t
@@ -228,8 +235,7 @@ check(struct gate *g, struct gate_subject *s, int64_t now)
 	s->round = g->round;
 	s->checked = now;
 	g->checking++;
-	gate_thread_check(
-	    g->thread, gate_check_new(g, g->core->config, s));
+	gate_thread_check(g->thread, gate_check_new(g, g->core->config, s));
 }
 
 static bool
@@ -282,7 +288,9 @@ gate_check_all(struct gate *g)
 	check_next(g);
 }
 
-/* -- what settings name ------------------------------------------------------------------------------ */
+/* -- what settings name
+ * ------------------------------------------------------------------------------
+ */
 
 static void
 name_subject(struct gate *g, const char *key, const struct config_path *path)
@@ -332,7 +340,8 @@ name_domains(struct gate *g)
 	}
 }
 
-/* A source that is not there any more goes; a domain is from now on one met in the mail. */
+/* A source that is not there any more goes; a domain is from now on one met in
+ * the mail. */
 static void
 unname(struct gate *g, struct gate_subject **old, size_t nold)
 {
@@ -372,7 +381,7 @@ set_enforces(struct gate *g)
 	g->enforces = false;
 	for (size_t i = 0; i < c->npaths; i++)
 		g->enforces |= gate_is_on(&c->paths[i]) &&
-		    c->paths[i].preflight == GATE_ENFORCE;
+			       c->paths[i].preflight == GATE_ENFORCE;
 }
 
 void
@@ -383,7 +392,9 @@ gate_configure(struct gate *g)
 	gate_check_all(g);
 }
 
-/* -- who may go -------------------------------------------------------------------------------------- */
+/* -- who may go
+ * --------------------------------------------------------------------------------------
+ */
 
 static struct gate_subject *
 source_of(struct gate *g, const char *name)
@@ -398,16 +409,17 @@ static bool
 is_name(const char *domain)
 {
 	return domain[0] != '\0' && domain[0] != '[' &&
-	    strpbrk(domain, " \t") == NULL;
+	       strpbrk(domain, " \t") == NULL;
 }
 
-/* With a return path of ours the reverse-path's domain is that for everybody. */
+/* With a return path of ours the reverse-path's domain is that for everybody.
+ */
 static bool
 has_envelope(const struct gate *g, const struct message *m)
 {
 	return g->core->config->return_path.domain == NULL &&
-	    is_name(m->from_domain) &&
-	    strcasecmp(m->from_domain, m->header_from) != 0;
+	       is_name(m->from_domain) &&
+	       strcasecmp(m->from_domain, m->header_from) != 0;
 }
 
 /* NULL: its message has no sending domain to look at. */
@@ -472,42 +484,47 @@ gate_lets(struct gate *g, const struct message *m, const struct route *route,
 	if (domain != NULL && !domain->known && domain->turn == TURN_NEW)
 		check_next(g);
 	open = lets(g, source_of(g, route->source), carriers) &&
-	    lets(g, domain, carriers);
+	       lets(g, domain, carriers);
 	*why = g->why.data;
 	return open || path->preflight == GATE_WARN;
 }
 
-/* -- for people -------------------------------------------------------------------------------------- */
+/* -- for people
+ * --------------------------------------------------------------------------------------
+ */
 
 static void
 each_of(const struct gate_subject *s,
-    void (*each)(void *, const struct finding *, int64_t), void *arg)
+    void (*each)(void *, const struct finding *, bool, int64_t), void *arg)
 {
 	for (size_t i = 0; i < s->findings.n; i++)
-		each(arg, &s->findings.list[i].f, s->at);
+		each(arg, &s->findings.list[i].f, s->findings.list[i].closes,
+		    s->at);
 }
 
 static void
 each_that(struct gate *g, bool closed,
-    void (*each)(void *, const struct finding *, int64_t), void *arg)
+    void (*each)(void *, const struct finding *, bool, int64_t), void *arg)
 {
 	const struct gate_subject *s;
 
 	for (int turn = 0; turn < TURN_LISTS; turn++)
 		TAILQ_FOREACH(s, &g->turns[turn], turns)
-			if (closed == (gate_findings_closed(&s->findings) != 0))
-				each_of(s, each, arg);
+	if (closed == (gate_findings_closed(&s->findings) != 0))
+		each_of(s, each, arg);
 }
 
 void
-gate_each(struct gate *g, void (*each)(void *, const struct finding *, int64_t),
-    void *arg)
+gate_each(struct gate *g,
+    void (*each)(void *, const struct finding *, bool, int64_t), void *arg)
 {
 	each_that(g, true, each, arg);
 	each_that(g, false, each, arg);
 }
 
-/* -- its life ---------------------------------------------------------------------------------------- */
+/* -- its life
+ * ----------------------------------------------------------------------------------------
+ */
 
 struct gate *
 gate_new(struct core *core)

@@ -36,8 +36,9 @@ bool gate_lets(struct gate *, const struct message *, const struct route *, cons
 
 /* Checks everything now. */
 void gate_check_all(struct gate *);
-/* What the last checks found, and when (wall ms): what is closed first. */
-void gate_each(struct gate *, void (*each)(void *arg, const struct finding *, int64_t at),
-    void *arg);
+/* What the last checks found, whether it closes, and when it was found (wall ms): what is closed
+ * comes first. */
+void gate_each(struct gate *,
+    void (*each)(void *arg, const struct finding *, bool closes, int64_t at), void *arg);
 
 #endif

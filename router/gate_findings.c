@@ -1,8 +1,9 @@
 /*
  * gate_findings.c - what a check found, and what of it closes a gate.
  *
- * DNS that does not answer decides nothing: what was found before stands until a
- * check can look again. So each answer of preflight is laid over the last one.
+ * DNS that does not answer decides nothing: what was found before stands until
+ * a check can look again. So each answer of preflight is laid over the last
+ * one.
  */
 #include "router/gate_int.h"
 
@@ -103,16 +104,16 @@ was_never_decided(
 }
 
 void
-gate_findings_decide(struct gate_findings *now,
-    const struct gate_findings *before, bool known)
+gate_findings_decide(
+    struct gate_findings *now, const struct gate_findings *before, bool known)
 {
 	size_t n = now->n;
 
 	for (size_t i = 0; i < n; i++) {
 		struct gate_finding *f = &now->list[i];
-		f->closes = f->f.level == FINDING_BAD ||
-			    (is_unknown(f) &&
-				(!known || was_never_decided(before, f)));
+		f->closes =
+		    f->f.level == FINDING_BAD ||
+		    (is_unknown(f) && (!known || was_never_decided(before, f)));
 	}
 	for (size_t i = 0; i < before->n; i++) {
 		const struct gate_finding *old = &before->list[i];

@@ -1,8 +1,10 @@
 /*
- * gate_kept.c - what was found outlives a restart: kind "preflight" of the store's kept things.
+ * gate_kept.c - what was found outlives a restart: kind "preflight" of the
+ * store's kept things.
  *
- * Without it a start would close every gate until DNS has answered, and with DNS
- * out of order for as long as that lasts. A week later it is no longer believed.
+ * Without it a start would close every gate until DNS has answered, and with
+ * DNS out of order for as long as that lasts. A week later it is no longer
+ * believed.
  */
 #include "router/gate_int.h"
 

@@ -108,8 +108,7 @@ add_source(struct gate_check *k, const struct config_source *source)
 }
 
 static void
-add_sources(
-    struct gate_check *k, struct gate_subject *const *sources, size_t n)
+add_sources(struct gate_check *k, struct gate_subject *const *sources, size_t n)
 {
 	k->sources = xcalloc(n + 1, sizeof(*k->sources));
 	k->addresses = xcalloc(n + 1, sizeof(*k->addresses));
@@ -205,8 +204,7 @@ ask_of_domain(struct gate_check *k, const struct gate_subject *s)
 }
 
 struct gate_check *
-gate_check_new(
-    struct gate *gate, struct config *config, struct gate_subject *s)
+gate_check_new(struct gate *gate, struct config *config, struct gate_subject *s)
 {
 	struct gate_check *k = xcalloc(1, sizeof(*k));
 

@@ -1,8 +1,10 @@
 /*
- * gate_subject.c - what is checked: sources and sending domains, and when each has its turn.
+ * gate_subject.c - what is checked: sources and sending domains, and when each
+ * has its turn.
  *
- * What settings name stays. Other domains are met in the mail, and a client may make up any number
- * of them: of those the one that was looked for longest ago goes when there are too many.
+ * What settings name stays. Other domains are met in the mail, and a client may
+ * make up any number of them: of those the one that was looked for longest ago
+ * goes when there are too many.
  */
 #include "router/gate_int.h"
 

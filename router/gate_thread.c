@@ -76,8 +76,8 @@ fail(struct gate_check *k, const char *what)
 	struct finding f = {
 		.level = FINDING_UNKNOWN,
 		.check = "dns",
-		.subject = k->domain != NULL ? k->domain
-					     : k->request.sources[0].name,
+		.subject =
+		    k->domain != NULL ? k->domain : k->request.sources[0].name,
 		.what = what,
 		.carriers = PREFLIGHT_ALL,
 	};
@@ -105,8 +105,8 @@ on_check(struct task *task)
 		fail(k, e.text);
 		return;
 	}
-	k->preflight = preflight_new(
-	    k->resolver, &k->request, on_finding, on_done, k);
+	k->preflight =
+	    preflight_new(k->resolver, &k->request, on_finding, on_done, k);
 }
 
 /* -- its life

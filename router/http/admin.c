@@ -56,6 +56,8 @@ static const struct admin_route routes[] = {
 	{ "/v1/rules", false, EVHTTP_REQ_GET, admin_rules_history },
 	{ "/v1/rules/", true, EVHTTP_REQ_GET, admin_rules_show },
 	{ "/v1/traffic", false, EVHTTP_REQ_GET, admin_traffic },
+	{ "/v1/doctor", false, EVHTTP_REQ_GET, admin_doctor },
+	{ "/v1/doctor/check", false, EVHTTP_REQ_POST, admin_doctor_check },
 	{ "/v1/pause", false, EVHTTP_REQ_POST, admin_pause },
 	{ "/v1/resume", false, EVHTTP_REQ_POST, admin_resume },
 	{ "/v1/drain", false, EVHTTP_REQ_POST, admin_drain },

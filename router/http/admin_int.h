@@ -69,6 +69,8 @@ void admin_reload(struct admin_request *);
 void admin_rules_history(struct admin_request *);
 void admin_rules_show(struct admin_request *);
 void admin_traffic(struct admin_request *);
+void admin_doctor(struct admin_request *);
+void admin_doctor_check(struct admin_request *);
 void admin_pause(struct admin_request *);
 void admin_resume(struct admin_request *);
 void admin_drain(struct admin_request *);

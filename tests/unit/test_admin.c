@@ -28,6 +28,8 @@
 #include "router/core.h"
 #include "router/http/admin.h"
 #include "router/http/admin_int.h"
+#include "mta/preflight/preflight.h"
+#include "router/gate.h"
 #include "router/pause.h"
 #include "router/sources.h"
 #include "rules/rules.h"
@@ -49,6 +51,7 @@ struct core {
 	char stopped[300]; /* paused, resumed or said last */
 	bool unkept;
 	const char *drained, *paused; /* sources */
+	unsigned checks;
 	struct task kept_task;
 	void (*kept)(void *);
 	void *kept_arg;
@@ -213,6 +216,38 @@ sources_set_warm(struct sources *ss, const char *source, const char *group,
 	snprintf(core.stopped, sizeof(core.stopped), "%s '%s' %d", source,
 	    group, warm);
 	answer_kept(done, arg);
+}
+
+/* The gate, as far as it goes here. */
+struct gate *
+core_gate(struct core *c)
+{
+	return (struct gate *)(void *)c;
+}
+
+void
+gate_check_all(struct gate *g)
+{
+	(void)g;
+	core.checks++;
+}
+
+void
+gate_each(struct gate *g,
+    void (*each)(void *, const struct finding *, bool, int64_t), void *arg)
+{
+	static const struct finding found[] = {
+		{ FINDING_BAD, "ptr", "tokyo1 (127.0.20.1)", "no name", "w",
+		    "a\nb", PREFLIGHT_ALL },
+		{ FINDING_UNKNOWN, "dmarc", "a.jp", "b\xff", "", "",
+		    PREFLIGHT_AU },
+		{ FINDING_GOOD, "from-dns", "a.jp", "it has an MX", "", "",
+		    PREFLIGHT_ALL },
+	};
+
+	(void)g;
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+		each(arg, &found[i], i == 0, 1000);
 }
 
 void
@@ -979,6 +1014,50 @@ pauses(void **state)
 }
 
 static void
+doctor(void **state)
+{
+	json_t *a, *rows, *row;
+
+	(void)state;
+	a = http(200, "GET", "/v1/doctor", "");
+	rows = json_object_get(a, "rows");
+	assert_int_equal(json_array_size(rows), 3);
+	row = json_array_get(rows, 0);
+	assert_string_equal(text(row, "level"), "bad");
+	assert_string_equal(text(row, "check"), "ptr");
+	assert_string_equal(text(row, "subject"), "tokyo1 (127.0.20.1)");
+	assert_string_equal(text(row, "what"), "no name");
+	assert_string_equal(text(row, "why"), "w");
+	assert_string_equal(text(row, "mend"), "a\nb");
+	assert_string_equal(text(row, "at"), "1970-01-01T00:00:01.000Z");
+	assert_true(json_is_true(json_object_get(row, "closes")));
+	assert_int_equal(
+	    json_array_size(json_object_get(row, "carriers")), 3);
+	row = json_array_get(rows, 1);
+	assert_string_equal(text(row, "what"), "b?");
+	assert_true(json_is_false(json_object_get(row, "closes")));
+	assert_string_equal(json_string_value(json_array_get(
+				json_object_get(row, "carriers"), 0)),
+	    "au");
+	json_decref(a);
+	a = http(200, "GET", "/v1/doctor?level=good&limit=2", "");
+	rows = json_object_get(a, "rows");
+	assert_int_equal(json_array_size(rows), 1);
+	assert_string_equal(
+	    text(json_array_get(rows, 0), "check"), "from-dns");
+	json_decref(a);
+	a = http(200, "GET", "/v1/doctor?limit=2", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 2);
+	json_decref(a);
+	json_decref(http(400, "GET", "/v1/doctor?limit=0", ""));
+	json_decref(http(400, "GET", "/v1/doctor?level=worse", ""));
+	json_decref(http(405, "POST", "/v1/doctor", ""));
+	core.checks = 0;
+	json_decref(http(200, "POST", "/v1/doctor/check", ""));
+	assert_int_equal(core.checks, 1);
+}
+
+static void
 sources(void **state)
 {
 	json_t *a, *row;
@@ -1209,7 +1288,7 @@ main(void)
 		TEST(traffic),
 		TEST(who_reloads),
 		TEST(pauses),
-		TEST(sources),
+		TEST(doctor), TEST(sources),
 		TEST(refusals),
 		TEST(too_large),
 		TEST(client_leaves),
