@@ -24,7 +24,8 @@
 
 struct dkim_signer {
 	char *domain, *selector;
-	char *key; /* PEM, as libopendkim wants it */
+	EVP_PKEY *key;
+	char *pem; /* the same, as libopendkim wants it */
 	char *record;
 	const char *algorithm_name;
 	unsigned bits;
@@ -74,25 +75,19 @@ choose_algorithm(struct dkim_signer *s, const char *path, struct err *e)
 	return 0;
 }
 
-/* libopendkim parses the text again for every message; the form that OpenSSL
- * is fastest with is chosen here, whatever the file holds. */
 static int
 load_key(struct dkim_signer *s, const char *path, struct err *e)
 {
-	EVP_PKEY *key = dkim_key_read(path, e);
-	int r;
-
-	if (key == NULL)
+	s->key = dkim_key_read(path, e);
+	if (s->key == NULL)
 		return -1;
-	s->algorithm_name = dkim_key_algorithm(key);
-	s->bits = (unsigned)EVP_PKEY_get_bits(key);
-	s->record = dkim_key_record(key);
-	s->key = dkim_key_pem(key);
-	r = choose_algorithm(s, path, e);
-	if (r == 0 && s->key == NULL)
-		r = err_set(e, "cannot use private key '%s'", path);
-	EVP_PKEY_free(key);
-	return r;
+	s->algorithm_name = dkim_key_algorithm(s->key);
+	s->bits = (unsigned)EVP_PKEY_get_bits(s->key);
+	s->record = dkim_key_record(s->key);
+	s->pem = dkim_key_pem(s->key);
+	if (s->pem == NULL)
+		return err_set(e, "cannot use private key '%s'", path);
+	return choose_algorithm(s, path, e);
 }
 
 struct dkim_signer *
@@ -126,9 +121,10 @@ dkim_signer_free(struct dkim_signer **signer)
 
 	if (s == NULL)
 		return;
-	if (s->key != NULL)
-		OPENSSL_cleanse(s->key, strlen(s->key));
-	free(s->key);
+	if (s->pem != NULL)
+		OPENSSL_cleanse(s->pem, strlen(s->pem));
+	free(s->pem);
+	EVP_PKEY_free(s->key);
 	free(s->record);
 	free(s->selector);
 	free(s->domain);
@@ -205,22 +201,22 @@ add_field(DKIM *dkim, struct str *out, struct err *e)
 
 /* Ends the message and signs it. */
 static int
-finish(DKIM *dkim, struct dkim_memory *memory, struct dkim_message *m,
-    struct err *e)
+finish(DKIM *dkim, struct dkim_memory *memory, EVP_PKEY *key,
+    struct dkim_message *m, struct err *e)
 {
 	DKIM_STAT status;
 
 	if (dkim_message_end(m, e) != 0)
 		return -1;
-	status = dkim_memory_load_key(memory, dkim);
+	status = dkim_memory_load_key(memory, dkim, key);
 	if (status == DKIM_STAT_OK)
 		status = dkim_eom(dkim, NULL);
 	return dkim_message_check(dkim, status, e);
 }
 
 static int
-run(DKIM *dkim, struct dkim_memory *memory, const struct smtp_content *c,
-    struct str *out, struct err *e)
+run(DKIM *dkim, struct dkim_memory *memory, EVP_PKEY *key,
+    const struct smtp_content *c, struct str *out, struct err *e)
 {
 	struct dkim_message m;
 	int r;
@@ -230,7 +226,7 @@ run(DKIM *dkim, struct dkim_memory *memory, const struct smtp_content *c,
 	if (r == 0)
 		r = add_stored(&m, c, e);
 	if (r == 0)
-		r = finish(dkim, memory, &m, e);
+		r = finish(dkim, memory, key, &m, e);
 	if (r == 0)
 		r = add_field(dkim, out, e);
 	dkim_message_clear(&m);
@@ -248,12 +244,12 @@ dkim_signer_sign(const struct dkim_signer *s, const struct smtp_content *c,
 
 	dkim_memory_init(&memory);
 	dkim = dkim_sign(library, (const unsigned char *)"oiwake", &memory,
-	    (unsigned char *)s->key, (const unsigned char *)s->selector,
+	    (unsigned char *)s->pem, (const unsigned char *)s->selector,
 	    (const unsigned char *)s->domain, DKIM_CANON_RELAXED,
 	    DKIM_CANON_RELAXED, s->algorithm, -1, &status);
 	if (dkim == NULL)
 		return dkim_message_check(NULL, status, e);
-	r = run(dkim, &memory, c, out, e);
+	r = run(dkim, &memory, s->key, c, out, e);
 	dkim_free(dkim);
 	dkim_memory_clear(&memory);
 	return r;

@@ -3,12 +3,12 @@
  */
 #include "mta/dkim_memory.h"
 
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mta/base/alloc.h"
+#include "mta/dkim_loan.h"
 
 struct dkim_block {
 	LIST_ENTRY(dkim_block) link;
@@ -71,13 +71,15 @@ dkim_memory_free(void *closure, void *p)
 }
 
 DKIM_STAT
-dkim_memory_load_key(struct dkim_memory *m, DKIM *dkim)
+dkim_memory_load_key(struct dkim_memory *m, DKIM *dkim, EVP_PKEY *key)
 {
 	struct key_holder holder;
 	DKIM_STAT status;
 
 	m->loading = true;
+	dkim_loan_begin(key);
 	status = dkim_privkey_load(dkim);
+	dkim_loan_end();
 	m->loading = false;
 	if (status != DKIM_STAT_OK || m->holder == NULL ||
 	    m->holder->size != sizeof(holder))

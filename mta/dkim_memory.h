@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 #include <dkim.h>
+#include <openssl/evp.h>
 
 struct dkim_block;
 
@@ -31,7 +32,7 @@ void dkim_memory_clear(struct dkim_memory *);
 void *dkim_memory_alloc(void *closure, size_t size);
 void dkim_memory_free(void *closure, void *p);
 
-/* dkim_privkey_load, keeping in mind where the key is. */
-DKIM_STAT dkim_memory_load_key(struct dkim_memory *, DKIM *);
+/* dkim_privkey_load of a key that is parsed already, keeping in mind where it is. */
+DKIM_STAT dkim_memory_load_key(struct dkim_memory *, DKIM *, EVP_PKEY *);
 
 #endif

@@ -15,6 +15,10 @@
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <dkim.h>
+
+#include "mta/dkim_key.h"
+#include "mta/dkim_loan.h"
 
 struct fixture {
 	char dir[64];
@@ -555,6 +559,56 @@ test_bad_keys(void **state)
 	expect_refused("example.jp", "s\r\n", path, "not a DKIM selector");
 }
 
+/* What libopendkim parses is answered with the key that is parsed already: the
+ * text here is none. */
+static void
+test_a_key_is_lent(void **state)
+{
+	struct fixture *f = *state;
+	static unsigned char text[] = "----- no key at all",
+			     from[] = "From: a@example.jp";
+	char path[128];
+	EVP_PKEY *key = dkim_key_read(path_in(f, "rsa", path), NULL);
+	DKIM_LIB *lib = dkim_init(NULL, NULL);
+	DKIM_STAT status;
+	DKIM *dkim = dkim_sign(lib, (const unsigned char *)"id", NULL, text,
+	    (const unsigned char *)"s", (const unsigned char *)"example.jp",
+	    DKIM_CANON_RELAXED, DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256, -1,
+	    &status);
+
+	assert_non_null(dkim);
+	assert_int_equal(
+	    dkim_header(dkim, from, sizeof(from) - 1), DKIM_STAT_OK);
+	assert_int_equal(dkim_eoh(dkim), DKIM_STAT_OK);
+	dkim_loan_begin(key);
+	assert_int_equal(dkim_privkey_load(dkim), DKIM_STAT_OK);
+	dkim_loan_end();
+	assert_int_equal(dkim_eom(dkim, NULL), DKIM_STAT_OK);
+	dkim_free(dkim);
+	dkim_close(lib);
+	EVP_PKEY_free(key);
+}
+
+/* Nor does a loan reach further than it should. */
+static void
+test_without_a_loan(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	EVP_PKEY *key = dkim_key_read(path_in(f, "rsa", path), NULL), *other;
+	BIO *in = BIO_new_file(path_in(f, "ed25519", path), "r");
+
+	dkim_loan_begin(key);
+	dkim_loan_end();
+	other = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
+	assert_non_null(other);
+	assert_int_equal(EVP_PKEY_get_base_id(other), EVP_PKEY_ED25519);
+	assert_null(PEM_read_bio_PrivateKey(in, NULL, NULL, NULL));
+	BIO_free(in);
+	EVP_PKEY_free(other);
+	EVP_PKEY_free(key);
+}
+
 #define PER_THREAD 100
 
 static void *
@@ -606,6 +660,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_messages_that_cannot_be_signed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_key_is_lent, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_without_a_loan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 	};
 
