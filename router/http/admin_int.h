@@ -61,6 +61,7 @@ struct admin_route {
 
 void admin_status(struct admin_request *);
 void admin_stats(struct admin_request *);
+void admin_tls(struct admin_request *);
 void admin_queue_list(struct admin_request *);
 void admin_queue_show(struct admin_request *);
 void admin_queue_retry(struct admin_request *);
