@@ -101,6 +101,20 @@ count_waiting(void *arg, const struct route *route)
 	return lanes_waiting(c->lanes, route);
 }
 
+static bool
+is_shut(void *arg, const struct route *route)
+{
+	const struct core *c = arg;
+
+	return gate_shuts_source(c->gate, route);
+}
+
+static struct sources_asks
+asks(struct core *c)
+{
+	return (struct sources_asks){ count_waiting, is_shut, c };
+}
+
 /* The rules know the pool; which of its sources is free is known here. One
  * that may have been delivered already stays with its source while that
  * exists. */
@@ -108,14 +122,14 @@ static void
 choose_source(struct core *c, struct recipient *r, const char *before)
 {
 	const struct config_pool *pool = pool_of(c, r);
+	struct sources_asks a = asks(c);
 
 	if (pool == NULL)
 		return;
 	if (r->unread && config_source_find(c->config, before) != NULL)
 		r->route.source = before;
 	else
-		sources_choose(c->sources, pool, &r->route, r->message,
-		    count_waiting, c);
+		sources_choose(c->sources, pool, &r->route, r->message, &a);
 }
 
 static bool
@@ -123,9 +137,10 @@ should_leave(void *arg, const struct recipient *r)
 {
 	struct core *c = arg;
 	const struct config_pool *pool = pool_of(c, r);
+	struct sources_asks a = asks(c);
 
 	return pool != NULL && !r->unread &&
-	       sources_should_leave(c->sources, pool, &r->route);
+	       sources_should_leave(c->sources, pool, &r->route, &a);
 }
 
 /* -- when the path is closed

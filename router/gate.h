@@ -34,6 +34,9 @@ void gate_configure(struct gate *);
  */
 bool gate_lets(struct gate *, const struct message *, const struct route *, const char **why);
 
+/* The route's source has failed a check, whoever sends: another of its pool had better be taken. */
+bool gate_shuts_source(const struct gate *, const struct route *);
+
 /* Checks everything now. */
 void gate_check_all(struct gate *);
 /* What the last checks found, whether it closes, and when it was found (wall ms): what is closed

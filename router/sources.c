@@ -29,8 +29,7 @@ struct choice {
 	struct sources *sources;
 	const struct rules_warm_up *plan; /* NULL: none that would move it */
 	struct route route;		  /* the source is filled in */
-	sources_waiting *waiting;	  /* NULL: nobody counts */
-	void *arg;
+	const struct sources_asks *asks;
 };
 
 /* -- may it be used ------------------------------------------------------ */
@@ -48,21 +47,20 @@ plan_of(const struct core *c, const struct route *route)
 
 static struct choice
 choice_init(struct sources *ss, const struct route *route,
-    sources_waiting *waiting, void *arg)
+    const struct sources_asks *asks)
 {
 	const struct rules_warm_up *plan = plan_of(ss->core, route);
 
 	return (struct choice){ .sources = ss,
 		.plan = plan != NULL && !plan->wait ? plan : NULL,
 		.route = *route,
-		.waiting = waiting,
-		.arg = arg };
+		.asks = asks };
 }
 
 static bool
 has_allowance(struct choice *ch, const char *source)
 {
-	unsigned left, taken = 0;
+	unsigned left;
 	int64_t again;
 
 	if (ch->plan == NULL)
@@ -72,9 +70,16 @@ has_allowance(struct choice *ch, const char *source)
 	if (left == 0 || left == UINT_MAX)
 		return left > 0;
 	ch->route.source = source;
-	if (ch->waiting != NULL)
-		taken = ch->waiting(ch->arg, &ch->route);
-	return left > taken;
+	return left > ch->asks->waiting(ch->asks->arg, &ch->route);
+}
+
+static bool
+is_used_up(struct choice *ch, const char *source)
+{
+	int64_t again;
+
+	return ch->plan != NULL && sources_allowance(ch->sources, source,
+				       ch->route.group, ch->plan, &again) == 0;
 }
 
 static bool
@@ -90,8 +95,10 @@ is_usable(struct choice *ch, const char *source)
 	const char *why;
 	int64_t until;
 
+	ch->route.source = source;
 	return !pauses_drained(ps, source) &&
 	       !pauses_rest(ps, "", source, "", &until, &why) &&
+	       !ch->asks->shut(ch->asks->arg, &ch->route) &&
 	       has_allowance(ch, source);
 }
 
@@ -198,14 +205,14 @@ choose_in_turn(
 
 void
 sources_choose(struct sources *ss, const struct config_pool *pool,
-    struct route *route, const struct message *m, sources_waiting *waiting,
-    void *arg)
+    struct route *route, const struct message *m,
+    const struct sources_asks *asks)
 {
 	const struct config_source *s = pool->sources[0];
 	struct choice ch;
 
 	if (pool->nsources > 1) {
-		ch = choice_init(ss, route, waiting, arg);
+		ch = choice_init(ss, route, asks);
 		s = pool->balance == POOL_ROUND_ROBIN
 			? choose_in_turn(&ch, pool, m->id)
 			: choose_stable(&ch, pool, m->from_domain);
@@ -215,14 +222,14 @@ sources_choose(struct sources *ss, const struct config_pool *pool,
 
 bool
 sources_should_leave(struct sources *ss, const struct config_pool *pool,
-    const struct route *route)
+    const struct route *route, const struct sources_asks *asks)
 {
 	struct choice ch;
 
 	if (pool->nsources < 2)
 		return false;
-	ch = choice_init(ss, route, NULL, NULL);
-	if (!is_drained(ss, route->source) && has_allowance(&ch, route->source))
+	ch = choice_init(ss, route, asks);
+	if (!is_drained(ss, route->source) && !is_used_up(&ch, route->source))
 		return false;
 	for (size_t i = 0; i < pool->nsources; i++)
 		if (strcmp(pool->sources[i]->name, route->source) != 0 &&

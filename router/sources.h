@@ -31,19 +31,27 @@ void sources_free(struct sources **);
 /* core->config has changed. */
 void sources_configure(struct sources *);
 
-/* How many recipients wait for that source already, by the route's path and to its group. */
-typedef unsigned sources_waiting(void *arg, const struct route *);
+/* What is asked of others about a source, that of the route. */
+struct sources_asks {
+	/* How many recipients wait for it already, by the route's path and to its group. */
+	unsigned (*waiting)(void *arg, const struct route *);
+	/* There is something wrong with it. */
+	bool (*shut)(void *arg, const struct route *);
+	void *arg;
+};
 
 /*
- * Sets the route's source to the first of the pool that may be used now, `waiting` of its allowance
- * being spoken for; when there is none, to the first in order that is not drained (else the first),
- * to wait for. With a plan that says `wait` nobody is sent elsewhere for want of allowance.
+ * Sets the route's source to the first of the pool that is not shut and may be used now, those who
+ * wait having their part of its allowance; when there is none, to the first in order that is not
+ * drained (else the first), to wait for. With a plan that says `wait` nobody is sent elsewhere for
+ * want of allowance.
  */
 void sources_choose(struct sources *, const struct config_pool *, struct route *,
-    const struct message *, sources_waiting *, void *arg);
+    const struct message *, const struct sources_asks *);
 /* The route's source is drained, or has no more allowance today and its plan does not say `wait`;
  * and another of the pool may be used now. */
-bool sources_should_leave(struct sources *, const struct config_pool *, const struct route *);
+bool sources_should_leave(struct sources *, const struct config_pool *, const struct route *,
+    const struct sources_asks *);
 
 /* How many more recipients the source may send to that group today; UINT_MAX: no limit. *again: wall
  * ms when there will be more. plan NULL: none; nor has a path without sources ("") one. */

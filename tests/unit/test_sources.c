@@ -96,6 +96,17 @@ route_to(const char *group)
 		.configuration_set = "" };
 }
 
+static const char *shut; /* a source */
+
+static bool
+is_shut(void *arg, const struct route *route)
+{
+	assert_ptr_equal(arg, &waits);
+	return shut != NULL && strcmp(route->source, shut) == 0;
+}
+
+static const struct sources_asks asks = { waiting, is_shut, &waits };
+
 static const char *
 choose_for(const char *pool, const char *group, const char *sender, int64_t id)
 {
@@ -105,8 +116,8 @@ choose_for(const char *pool, const char *group, const char *sender, int64_t id)
 
 	str_addf(&from, "info@%s", sender);
 	message_set_from(m, from.data);
-	sources_choose(core.sources, config_pool_find(config, pool), &route, m,
-	    waiting, &waits);
+	sources_choose(
+	    core.sources, config_pool_find(config, pool), &route, m, &asks);
 	message_unref(&m);
 	str_release(&from);
 	return route.source;
@@ -139,7 +150,7 @@ should_leave(const char *pool, const char *source, const char *group)
 
 	route.source = source;
 	return sources_should_leave(
-	    core.sources, config_pool_find(config, pool), &route);
+	    core.sources, config_pool_find(config, pool), &route, &asks);
 }
 
 static const struct rules_warm_up *
@@ -210,6 +221,24 @@ the_next_takes_over_while_one_is_stopped(void **state)
 		assert_string_equal(choose("stable", "a.example"), order[0]);
 		go_on(kinds[k], order[1]);
 	}
+}
+
+static void
+one_with_a_fault_is_passed_over(void **state)
+{
+	const char *order[3];
+
+	(void)state;
+	order_of("a.example", order);
+	shut = order[0];
+	assert_string_equal(choose("stable", "a.example"), order[1]);
+	assert_string_not_equal(choose("turns", "a.example"), order[0]);
+	/* All the same it is the one to wait for. */
+	stop(PAUSE_SOURCE, order[1]);
+	stop(PAUSE_SOURCE, order[2]);
+	assert_string_equal(choose("stable", "a.example"), order[0]);
+	assert_string_equal(choose("one", "a.example"), "s1");
+	shut = NULL;
 }
 
 static void
@@ -626,6 +655,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_pair_keeps_its_source),
 		T(the_next_takes_over_while_one_is_stopped),
+		T(one_with_a_fault_is_passed_over),
 		T(when_none_is_free_it_waits_for_one_that_is_not_drained),
 		T(in_turn_by_weight_and_message),
 		T(turns_pass_over_who_is_stopped),
