@@ -249,7 +249,7 @@ merge(struct mend *m, const char *txt, const struct spf_wanted *w)
 }
 
 static void
-add_wanted(struct mend *m, const struct spf_wanted *w)
+add_addresses(struct mend *m, const struct spf_wanted *w)
 {
 	struct str term = STR_INIT;
 
@@ -260,11 +260,16 @@ add_wanted(struct mend *m, const struct spf_wanted *w)
 		    w->addresses[i]);
 		add_term(m, term.data);
 	}
-	if (w->include != NULL) {
-		str_clear(&term);
-		str_addf(&term, "include:%s", w->include);
-		add_term(m, term.data);
-	}
+	str_release(&term);
+}
+
+static void
+add_include(struct mend *m, const char *domain)
+{
+	struct str term = STR_INIT;
+
+	str_addf(&term, "include:%s", domain);
+	add_term(m, term.data);
 	str_release(&term);
 }
 
@@ -275,13 +280,15 @@ spf_text_mend(struct str *out, const char *const *txts, size_t ntxts,
 	struct mend m = { .terms = STR_INIT };
 	bool any = false;
 
-	add_wanted(&m, wanted);
+	add_addresses(&m, wanted);
 	for (size_t i = 0; i < ntxts; i++) {
 		if (spf_text_kind(txts[i]) == SPF_TEXT_OTHER)
 			continue;
 		any = true;
 		merge(&m, txts[i], wanted);
 	}
+	if (wanted->include != NULL)
+		add_include(&m, wanted->include);
 	str_addf(out, VERSION "%s", m.terms.data);
 	if (m.all != NULL)
 		str_addf(out, " %s", m.all);

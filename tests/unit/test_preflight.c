@@ -166,7 +166,7 @@ static const struct fault faults[] = {
 	{ .name = "SES forgotten", .about = DOMAIN,
 	  .rows = { { "example.jp", DNS_TXT, "v=spf1 ip4:" ADDRESS " ~all", 0 } },
 	  .found = "note spf-ses",
-	  .record = "example.jp. IN TXT \"v=spf1 include:amazonses.com ip4:" ADDRESS " ~all\"",
+	  .record = "example.jp. IN TXT \"" SPF "\"",
 	  .mends = true },
 	{ .name = "SES not used", .about = DOMAIN, .no_ses = true,
 	  .rows = { { "example.jp", DNS_TXT, "v=spf1 ip4:" ADDRESS " ~all", 0 } }, .found = "" },
