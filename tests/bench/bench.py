@@ -22,6 +22,7 @@ import oiwake  # noqa: E402
 import peers  # noqa: E402
 from latency import answer_times  # noqa: E402
 from rules import part_rules  # noqa: E402
+from signing import part_dkim  # noqa: E402
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "10000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -297,7 +298,8 @@ def memory(when, ours):
           f"at most {ours.process.status('VmHWM') / 1024:.0f} MB")
 
 
-PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules}
+PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules,
+         "dkim": part_dkim}
 
 
 def main():
