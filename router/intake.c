@@ -225,6 +225,7 @@ write_head(struct intake *in, struct err *e)
 	rc = add_bytes(in, in->head.data, own, e);
 	if (rc == 0)
 		rc = add_bytes(in, missing.data, missing.len, e);
+	lint_number_lines(&in->lint);
 	if (rc == 0)
 		rc = add_bytes(
 		    in, in->head.data + own, in->head.len - own, e);

@@ -219,6 +219,12 @@ lint_feed(struct lint *l, const char *data, size_t len)
 }
 
 void
+lint_number_lines(struct lint *l)
+{
+	l->line = 1;
+}
+
+void
 lint_finish(struct lint *l)
 {
 	if (l->line_length + l->cr > 0) {

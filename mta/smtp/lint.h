@@ -46,6 +46,8 @@ struct lint {
 void lint_init(struct lint *);
 /* The message in pieces of any size; header and body. */
 void lint_feed(struct lint *, const char *data, size_t len);
+/* At the end of a line: lines are numbered from 1 again. What was fed so far is not the author's. */
+void lint_number_lines(struct lint *);
 void lint_finish(struct lint *);
 
 struct lint_limits {

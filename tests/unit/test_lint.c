@@ -221,6 +221,25 @@ test_limits(void **state)
 	    "a line of 999 bytes (line 7) is longer than 998", 0);
 }
 
+static void
+test_lines_of_the_author(void **state)
+{
+	const struct lint_limits limits = { .line = 20 };
+	struct err e = ERR_INIT;
+	struct lint l;
+
+	(void)state;
+	lint_init(&l);
+	lint_feed(&l, "Received: x\r\n\ty\r\n", 17);
+	lint_number_lines(&l);
+	lint_feed(&l, GOOD, strlen(GOOD));
+	lint_finish(&l);
+	assert_int_equal(l.header_size, 17 + strlen(GOOD));
+	assert_int_equal(lint_judge(&l, &limits, &e), -1);
+	assert_string_equal(
+	    e.text, "a line of 26 bytes (line 2) is longer than 20");
+}
+
 /* What sending adds is in header and message, and in no line. */
 static void
 test_added(void **state)
@@ -290,6 +309,7 @@ main(void)
 		cmocka_unit_test(test_header_ends_where_header_says),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_lines_of_the_author),
 		cmocka_unit_test(test_added),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_any_byte),
