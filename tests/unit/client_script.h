@@ -11,7 +11,8 @@
  *nothing more flush       waits until all is sent        permit    calls
  *smtp_client_permit quit        calls smtp_client_quit         abort     calls
  *smtp_client_abort tls         becomes a TLS server       bytes     waits for
- *any bytes and drops them deaf        reads nothing more
+ *any bytes and drops them deaf        reads nothing more next        waits
+ *for another connection
  */
 #ifndef TESTS_UNIT_CLIENT_SCRIPT_H
 #define TESTS_UNIT_CLIENT_SCRIPT_H
@@ -60,6 +61,7 @@ struct play {
 
 	/* What happened. */
 	unsigned ready, done, closed, sent;
+	unsigned tls_results[TLS_RESULTS];
 	bool usable_in_done;
 	struct outcome why;
 	char peer[400], tls[64], client_address[INET_ADDRSTRLEN];
@@ -71,6 +73,8 @@ struct play {
 	struct smtp_client *client;
 	struct smtp_client_target target;
 	int listener;
+	unsigned accepted;
+	bool another; /* connection has come */
 	struct event accept, guard;
 	struct bufferevent *server;
 	const char *at;
@@ -152,6 +156,9 @@ server_on_accept(int listener, short what, void *arg)
 	assert_true(fd >= 0);
 	inet_ntop(AF_INET, &peer.sin_addr, p->client_address,
 	    sizeof(p->client_address));
+	p->another = p->accepted++ > 0;
+	if (p->server != NULL)
+		server_gone(p, false);
 	if (p->implicit_tls) {
 		server_tls(p, fd);
 		return;
@@ -248,6 +255,15 @@ step_flush(struct play *p)
 }
 
 static bool
+step_next(struct play *p)
+{
+	bool came = p->another;
+
+	p->another = false;
+	return came;
+}
+
+static bool
 step_bytes(struct play *p)
 {
 	struct evbuffer *in = bufferevent_get_input(p->server);
@@ -280,6 +296,8 @@ step_word(struct play *p, const char *word)
 	}
 	if (strcmp(word, "bytes") == 0)
 		return step_bytes(p);
+	if (strcmp(word, "next") == 0)
+		return step_next(p);
 	if (!step_flush(p))
 		return false;
 	if (strcmp(word, "tls") == 0)
@@ -395,6 +413,15 @@ on_guard(int fd, short what, void *arg)
 	event_base_loopbreak(((struct play *)arg)->base);
 }
 
+static void
+owner_tls(void *arg, size_t target, enum tls_result result)
+{
+	struct play *p = arg;
+
+	assert_true(target < p->config.ntargets);
+	p->tls_results[result]++;
+}
+
 /* ------ the frame */
 
 static void
@@ -446,6 +473,7 @@ play_run(struct play *p)
 	static const struct smtp_client_events events = {
 		.ready = owner_ready,
 		.done = owner_done,
+		.tls = owner_tls,
 		.closed = owner_closed,
 	};
 	struct timeval patience = { .tv_sec = 20 };

@@ -5,6 +5,8 @@
 
 #include <signal.h>
 
+#include "mta/tlsa.h"
+
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -20,13 +22,14 @@
 	"queued\nC QUIT\n"                                                     \
 	"S 221 bye\nclose\n"
 
-static SSL_CTX *client_ctx, *good_ctx, *self_signed_ctx;
+static SSL_CTX *client_ctx, *good_ctx, *self_signed_ctx, *expired_ctx;
+static unsigned char good_hash[32], ca_hash[32], expired_hash[32], no_hash[32];
 
 /* ------ certificates */
 
 static X509 *
-certificate(EVP_PKEY *key, const char *name, const char *alt, X509 *issuer,
-    EVP_PKEY *issuer_key)
+certificate_until(EVP_PKEY *key, const char *name, const char *alt,
+    X509 *issuer, EVP_PKEY *issuer_key, long seconds)
 {
 	X509 *cert = X509_new();
 	X509_NAME *subject = X509_get_subject_name(cert);
@@ -34,8 +37,8 @@ certificate(EVP_PKEY *key, const char *name, const char *alt, X509 *issuer,
 
 	X509_set_version(cert, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), rand());
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -7200);
+	X509_gmtime_adj(X509_getm_notAfter(cert), seconds);
 	X509_set_pubkey(cert, key);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
 	    (const unsigned char *)name, -1, -1, 0);
@@ -49,6 +52,21 @@ certificate(EVP_PKEY *key, const char *name, const char *alt, X509 *issuer,
 	X509_EXTENSION_free(extension);
 	assert_true(X509_sign(cert, issuer_key, EVP_sha256()) > 0);
 	return cert;
+}
+
+static X509 *
+certificate(EVP_PKEY *key, const char *name, const char *alt, X509 *issuer,
+    EVP_PKEY *issuer_key)
+{
+	return certificate_until(key, name, alt, issuer, issuer_key, 3600);
+}
+
+static void
+hash(X509 *cert, unsigned char out[static 32])
+{
+	unsigned len = 32;
+
+	assert_int_equal(X509_digest(cert, EVP_sha256(), out, &len), 1);
 }
 
 static SSL_CTX *
@@ -68,14 +86,25 @@ make_certificates(void **state)
 	X509 *ca = certificate(key, "test CA", NULL, NULL, key);
 	X509 *good =
 	    certificate(key, "mx", "DNS:mx.example.com,IP:127.0.0.1", ca, key);
-	X509 *self_signed;
+	X509 *self_signed, *expired;
 
 	(void)state;
+	expired = certificate_until(
+	    key, "mx", "DNS:mx.example.com", ca, key, -3600);
+	expired_ctx = server_context(key, expired);
+	hash(expired, expired_hash);
+	hash(ca, ca_hash);
+	hash(good, good_hash);
+	X509_free(expired);
 	self_signed =
 	    certificate(key, "mx.example.com", "DNS:mx.example.com", NULL, key);
 	good_ctx = server_context(key, good);
+	/* Whom a TLSA record vouches for must be in the chain. */
+	X509_up_ref(ca);
+	SSL_CTX_add_extra_chain_cert(good_ctx, ca);
 	self_signed_ctx = server_context(key, self_signed);
 	client_ctx = SSL_CTX_new(TLS_client_method());
+	assert_int_equal(SSL_CTX_dane_enable(client_ctx), 1);
 	X509_STORE_add_cert(SSL_CTX_get_cert_store(client_ctx), ca);
 	X509_free(ca);
 	X509_free(good);
@@ -90,6 +119,7 @@ free_certificates(void **state)
 	(void)state;
 	SSL_CTX_free(good_ctx);
 	SSL_CTX_free(self_signed_ctx);
+	SSL_CTX_free(expired_ctx);
 	SSL_CTX_free(client_ctx);
 	return 0;
 }
@@ -159,6 +189,168 @@ test_certificates(void **state)
 			assert_non_null(strstr(p.why.text, rows[i].problem));
 		}
 		play_clear(&p);
+	}
+}
+
+/* ------ policies of targets */
+
+static struct tlsa_set *
+records(unsigned char usage, const unsigned char *sha256)
+{
+	unsigned char rdata[35] = { usage, TLSA_CERTIFICATE, TLSA_SHA256 };
+	const uint8_t *list[] = { rdata };
+
+	memcpy(rdata + 3, sha256, 32);
+	return tlsa_set_new(list, (size_t[]){ sizeof(rdata) }, 1);
+}
+
+static void
+test_policies(void **state)
+{
+	static const struct {
+		enum smtp_tls tls;
+		bool judge;
+		SSL_CTX **server;
+		const char *host;
+		unsigned char usage; /* TLS_DANE */
+		const unsigned char *hash;
+		enum tls_result result;
+		const char *label;   /* delivered, with this behind the cipher */
+		const char *problem; /* else NULL */
+	} rows[] = {
+		{ TLS_DANE, false, &good_ctx, "mx.example.com", TLSA_DANE_EE,
+		    good_hash, TLS_SUCCESS, " label", NULL },
+		{ TLS_DANE, false, &good_ctx, "other.example.com", TLSA_DANE_EE,
+		    good_hash, TLS_SUCCESS, " label", NULL },
+		{ TLS_DANE, false, &expired_ctx, "mx.example.com", TLSA_DANE_EE,
+		    expired_hash, TLS_SUCCESS, " label", NULL },
+		{ TLS_DANE, false, &good_ctx, "mx.example.com", TLSA_DANE_EE,
+		    no_hash, TLS_FAILED, NULL, "no matching DANE TLSA records" },
+		{ TLS_DANE, false, &good_ctx, "mx.example.com", TLSA_DANE_TA,
+		    ca_hash, TLS_SUCCESS, " label", NULL },
+		{ TLS_DANE, false, &good_ctx, "other.example.com", TLSA_DANE_TA,
+		    ca_hash, TLS_HOST_MISMATCH, NULL, "hostname mismatch" },
+		{ TLS_DANE, false, &self_signed_ctx, "mx.example.com",
+		    TLSA_DANE_TA, ca_hash, TLS_FAILED, NULL,
+		    "no matching DANE TLSA records" },
+		{ TLS_REQUIRED, false, &good_ctx, "mx.example.com", 0, NULL,
+		    TLS_SUCCESS, " label", NULL },
+		{ TLS_REQUIRED, false, &good_ctx, "other.example.com", 0, NULL,
+		    TLS_HOST_MISMATCH, NULL, "hostname mismatch" },
+		/* Its subject's common name: none that counts. */
+		{ TLS_REQUIRED, false, &good_ctx, "mx", 0, NULL,
+		    TLS_HOST_MISMATCH, NULL, "hostname mismatch" },
+		{ TLS_REQUIRED, false, &expired_ctx, "mx.example.com", 0, NULL,
+		    TLS_EXPIRED, NULL, "certificate has expired" },
+		{ TLS_REQUIRED, false, &self_signed_ctx, "mx.example.com", 0,
+		    NULL, TLS_NOT_TRUSTED, NULL, "self-signed certificate" },
+		{ TLS_ENCRYPTED, false, &self_signed_ctx, "other.example.com",
+		    0, NULL, TLS_SUCCESS, "", NULL },
+		{ TLS_OPPORTUNISTIC, false, &self_signed_ctx, "mx.example.com",
+		    0, NULL, TLS_SUCCESS, "", NULL },
+		{ TLS_OPPORTUNISTIC, true, &self_signed_ctx, "mx.example.com",
+		    0, NULL, TLS_NOT_TRUSTED, "", NULL },
+		{ TLS_OPPORTUNISTIC, true, &good_ctx, "other.example.com", 0,
+		    NULL, TLS_HOST_MISMATCH, "", NULL },
+		{ TLS_OPPORTUNISTIC, true, &good_ctx, "mx.example.com", 0, NULL,
+		    TLS_SUCCESS, "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tlsa_set *set = rows[i].hash != NULL
+					   ? records(rows[i].usage, rows[i].hash)
+					   : NULL;
+		struct smtp_client_policy policy = {
+			.tls = rows[i].tls,
+			.judge = rows[i].judge,
+			.cause = "the test",
+			.label = "label",
+			.tlsa = set,
+			.names = { rows[i].host, "next.example.com" },
+		};
+		struct play p;
+
+		play_tls(&p, STARTTLS EHLO_AGAIN "S 250 mx\n" DELIVERY,
+		    TLS_NONE, *rows[i].server);
+		strcpy(p.target.host, rows[i].host);
+		p.target.policy = &policy;
+		play_run(&p);
+		for (int r = 0; r < TLS_RESULTS; r++)
+			assert_int_equal(
+			    p.tls_results[r], r == (int)rows[i].result);
+		if (rows[i].problem == NULL) {
+			assert_int_equal(p.rcpt[0].outcome.code, 250);
+			assert_non_null(strchr(p.tls, ' '));
+			assert_string_equal(
+			    p.tls + strcspn(p.tls, " ") + 1 +
+				strcspn(strchr(p.tls, ' ') + 1, " "),
+			    rows[i].label);
+		} else {
+			assert_int_equal(p.ready, 0);
+			assert_int_equal(p.why.stage, STAGE_TLS);
+			assert_int_equal(p.why.scope, SCOPE_LANE);
+			assert_non_null(strstr(p.why.text, rows[i].problem));
+			assert_non_null(
+			    strstr(p.why.text, "required by the test"));
+		}
+		play_clear(&p);
+		tlsa_set_unref(&set);
+	}
+}
+
+/* One that must have TLS and has not is passed over; the next has its own
+ * policy. */
+static void
+test_passed_over(void **state)
+{
+	static const struct {
+		const char *first;
+		enum tls_result result;
+	} rows[] = {
+		{ PLAIN_START "S 250 mx\n", TLS_NOT_OFFERED },
+		{ PLAIN_START "S 500 what\nC HELO out.example.jp\nS 250 mx\n",
+		    TLS_NOT_OFFERED },
+		{ PLAIN_START
+		    "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 454 later\n",
+		    TLS_FAILED },
+		{ PLAIN_START
+		    "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 421 no\n",
+		    TLS_FAILED },
+		{ PLAIN_START "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nclose\n",
+		    TLS_FAILED },
+		{ PLAIN_START "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 220 "
+			      "go\nbytes\nS 250 what\n",
+		    TLS_FAILED },
+		{ PLAIN_START "S 250-mx\nS 250 STARTTLS\nC STARTTLS\n"
+			      "R 220 go\\r\\n250 x\\r\\n\n",
+		    TLS_FAILED },
+	};
+	static const struct smtp_client_policy must = { .tls = TLS_REQUIRED,
+		.cause = "the test",
+		.label = "label" };
+	static const struct smtp_client_policy none = { .tls = TLS_NONE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct smtp_client_target targets[2];
+		struct str script = STR_INIT;
+		struct play p;
+
+		str_addf(&script, "%snext\n%s", rows[i].first,
+		    PLAIN_START "S 250 mx\n" DELIVERY);
+		play_tls(&p, script.data, TLS_NONE, good_ctx);
+		targets[0] = targets[1] = p.target;
+		targets[0].policy = &must;
+		targets[1].policy = &none;
+		p.config.targets = targets;
+		p.config.ntargets = 2;
+		play_run(&p);
+		assert_int_equal(p.rcpt[0].outcome.code, 250);
+		assert_string_equal(p.tls, "");
+		assert_int_equal(p.tls_results[rows[i].result], 1);
+		play_clear(&p);
+		str_release(&script);
 	}
 }
 
@@ -405,6 +597,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_passed_over),
 		cmocka_unit_test(test_starttls),
 		cmocka_unit_test(test_handshake_fails),
 		cmocka_unit_test(test_lost_under_tls),
