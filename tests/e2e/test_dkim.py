@@ -12,6 +12,7 @@ import signature
 from oiwake import DKIM_DOMAIN, ZONE, Config, Oiwake, Sandbox
 
 ROUTES = "route everything to any via mta\n"
+UNFIT = "shape path mta unfit send"  # what intake would refuse is to be signed, too
 SECTION = 'dkim "{domain}" {{\n\tselector = "{selector}"\n\tkey = "{file}"\n\tstate = {state}\n}}\n'
 HEAD = ("From: \"Ma \" <info@news.test>\r\nTo: a@ordinary.test\r\nSubject: x\r\n"
         "Date: Sun, 22 Nov 2026 10:00:00 +0900\r\nMessage-ID: <{name}@news.test>\r\n"
@@ -87,7 +88,7 @@ def record_line(key):
 def double():
     """(ours, net, keys, zone): a daemon that signs with RSA and with Ed25519."""
     net = Sandbox()
-    config = Config(net, routes=ROUTES, dkim=False)
+    config = Config(net, routes=ROUTES, shapes=UNFIT, dkim=False)
     keys = [keygen(config, DKIM_DOMAIN, "r1"),
             keygen(config, DKIM_DOMAIN, "e1", "--type", "ed25519")]
     for key in keys:
