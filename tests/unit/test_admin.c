@@ -32,6 +32,8 @@
 #include "router/gate.h"
 #include "router/pause.h"
 #include "router/sources.h"
+#include "router/tls_keep.h"
+#include "router/tls_results.h"
 #include "rules/rules.h"
 
 static char folder[] = "/tmp/oiwake-admin-XXXXXX";
@@ -50,6 +52,7 @@ struct core {
 	char *who;	   /* reloaded last */
 	char stopped[300]; /* paused, resumed or said last */
 	bool unkept;
+	struct tls_results *tls;
 	const char *drained, *paused; /* sources */
 	unsigned checks;
 	struct task kept_task;
@@ -248,6 +251,19 @@ gate_each(struct gate *g,
 	(void)g;
 	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
 		each(arg, &found[i], i == 0, 1000);
+}
+
+struct tls_keep *
+core_tls(struct core *c)
+{
+	return (struct tls_keep *)(void *)c;
+}
+
+struct tls_results *
+tls_keep_results(struct tls_keep *k)
+{
+	(void)k;
+	return core.tls;
 }
 
 void
@@ -644,6 +660,7 @@ set_up(void **state)
 	str_release(&report);
 	core.base = event_base_new();
 	core.inbox = inbox_new(core.base);
+	core.tls = tls_results_new(0);
 	return core.config ? 0 : -1;
 }
 
@@ -663,6 +680,7 @@ tear_down(void **state)
 	config_unref(&core.config);
 	free(core.who);
 	inbox_free(&core.inbox);
+	tls_results_free(&core.tls);
 	event_base_free(core.base);
 	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
@@ -1031,8 +1049,7 @@ doctor(void **state)
 	assert_string_equal(text(row, "mend"), "a\nb");
 	assert_string_equal(text(row, "at"), "1970-01-01T00:00:01.000Z");
 	assert_true(json_is_true(json_object_get(row, "closes")));
-	assert_int_equal(
-	    json_array_size(json_object_get(row, "carriers")), 3);
+	assert_int_equal(json_array_size(json_object_get(row, "carriers")), 3);
 	row = json_array_get(rows, 1);
 	assert_string_equal(text(row, "what"), "b?");
 	assert_true(json_is_false(json_object_get(row, "closes")));
@@ -1043,8 +1060,7 @@ doctor(void **state)
 	a = http(200, "GET", "/v1/doctor?level=good&limit=2", "");
 	rows = json_object_get(a, "rows");
 	assert_int_equal(json_array_size(rows), 1);
-	assert_string_equal(
-	    text(json_array_get(rows, 0), "check"), "from-dns");
+	assert_string_equal(text(json_array_get(rows, 0), "check"), "from-dns");
 	json_decref(a);
 	a = http(200, "GET", "/v1/doctor?limit=2", "");
 	assert_int_equal(json_array_size(json_object_get(a, "rows")), 2);
@@ -1087,6 +1103,23 @@ sources(void **state)
 	assert_string_equal(text(row, "state"), "paused");
 	assert_string_equal(text(row, "why"), "source paused by root");
 	assert_int_equal(json_array_size(json_object_get(row, "warm_up")), 0);
+	json_decref(a);
+}
+
+static void
+tls(void **state)
+{
+	json_t *a, *row;
+
+	(void)state;
+	a = http(200, "GET", "/v1/tls", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 0);
+	json_decref(a);
+	tls_results_count(core.tls, "docomo.ne.jp", TLS_POLICY_STS, 0, 86400000);
+	a = http(200, "GET", "/v1/tls", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_string_equal(text(row, "domain"), "docomo.ne.jp");
 	json_decref(a);
 }
 
@@ -1288,7 +1321,9 @@ main(void)
 		TEST(traffic),
 		TEST(who_reloads),
 		TEST(pauses),
-		TEST(doctor), TEST(sources),
+		TEST(doctor),
+		TEST(sources),
+		TEST(tls),
 		TEST(refusals),
 		TEST(too_large),
 		TEST(client_leaves),
