@@ -397,7 +397,7 @@ gate_configure(struct gate *g)
  */
 
 static struct gate_subject *
-source_of(const struct gate *g, const char *name)
+source_of(struct gate *g, const char *name)
 {
 	for (size_t i = 0; i < g->nsources; i++)
 		if (strcmp(g->named[i]->source, name) == 0)
@@ -441,10 +441,14 @@ domain_of(struct gate *g, const struct message *m)
 
 /* One line of printable characters. */
 static void
-say_why(struct gate *g, const char *what)
+say_why(struct gate *g, const struct finding *f)
 {
 	str_clear(&g->why);
-	str_addf(&g->why, "preflight: %.*s", WHY_MAX, what);
+	if (f == NULL)
+		str_adds(&g->why, "preflight: being checked");
+	else
+		str_addf(&g->why, "preflight: %.*s: %.*s", WHY_MAX, f->subject,
+		    WHY_MAX, f->what);
 	for (size_t i = 0; i < g->why.len; i++)
 		if ((unsigned char)g->why.data[i] < ' ' ||
 		    (unsigned char)g->why.data[i] > '~')
@@ -463,7 +467,7 @@ lets(struct gate *g, struct gate_subject *s, unsigned carriers)
 	if (s->known && f == NULL)
 		return true;
 	s->waited_for = true;
-	say_why(g, s->known ? f->what : "being checked");
+	say_why(g, s->known ? f : NULL);
 	return false;
 }
 
@@ -487,19 +491,6 @@ gate_lets(struct gate *g, const struct message *m, const struct route *route,
 	       lets(g, domain, carriers);
 	*why = g->why.data;
 	return open || path->preflight == GATE_WARN;
-}
-
-bool
-gate_shuts_source(const struct gate *g, const struct route *route)
-{
-	const struct config_path *path =
-	    config_path_find(g->core->config, route->path);
-	const struct gate_subject *s = source_of(g, route->source);
-
-	return path != NULL && gate_is_on(path) && !g->stopped &&
-	       path->preflight == GATE_ENFORCE && s != NULL && s->known &&
-	       gate_findings_against(&s->findings,
-		   preflight_carrier(route->carrier)) != NULL;
 }
 
 /* -- for people
