@@ -72,6 +72,22 @@ static const struct dns_row rows[] = {
 	{ "e1.equal.example", 1, "1.0.0.1", 0 },
 	{ "e2.equal.example", 1, "1.0.0.2", 0 },
 	{ "_under.example", 1, "1.0.0.1", 0 },
+	{ "us.example", 15, "10 mx.us.example", 0 },
+	{ "mx.us.example", 1, "1.0.0.7", 0 },
+	{ "named.example", 15, "10 OURS.example", 0 },
+	{ "named.example", 15, "20 mx.one.example", 0 },
+	{ "ours.example", 1, "1.0.0.8", 0 },
+	{ "backup.example", 15, "5 mx.one.example", 0 },
+	{ "backup.example", 15, "10 mx.us.example", 0 },
+	{ "backup.example", 15, "10 b.two.example", 0 },
+	{ "backup.example", 15, "20 a.two.example", 0 },
+	{ "equal-us.example", 15, "10 mx.us.example", 0 },
+	{ "equal-us.example", 15, "10 mx.one.example", 0 },
+	{ "down.example", 15, "5 mx.host-fail.example", 0 },
+	{ "down.example", 15, "10 mx.us.example", 0 },
+	{ "worse-down.example", 15, "5 mx.us.example", 0 },
+	{ "worse-down.example", 15, "10 mx.host-fail.example", 0 },
+	{ "itself.example", 1, "1.0.0.7", 0 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -348,6 +364,53 @@ test_equal_preference_is_shuffled(void **state)
 	assert_in_range(first, 1, 63);
 }
 
+static bool
+is_us(const void *arg, const char *host, const struct sockaddr *sa)
+{
+	char text[NET_TEXT_MAX];
+
+	(void)arg;
+	if (host != NULL)
+		return strcmp(host, "ours.example") == 0;
+	return strcmp(net_endpoint_text(sa, text), "1.0.0.7:25") == 0;
+}
+
+/* RFC 5321 5.1: ourselves, and all that are no better, are no way out. */
+static void
+test_ourselves(void **state)
+{
+	static const struct {
+		const char *domain, *targets, *enhanced;
+	} cases[] = {
+		{ "us.example", "", "5.4.6" },
+		{ "named.example", "", "5.4.6" },
+		{ "equal-us.example", "", "5.4.6" },
+		{ "itself.example", "", "5.4.6" },
+		{ "[1.0.0.7]", "", "5.4.6" },
+		{ "worse-down.example", "", "5.4.6" },
+		{ "down.example", "", "4.4.3" },
+		{ "backup.example", "mx.one.example/1.0.0.1:25", "" },
+		{ "one.example", "mx.one.example/1.0.0.1:25", "" },
+	};
+	struct fixture *f = *state;
+
+	f->policy.is_us = is_us;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		look_up(f, cases[i].domain);
+		assert_string_equal(f->targets, cases[i].targets);
+		assert_string_equal(f->why.enhanced, cases[i].enhanced);
+	}
+	/* On another port it is another server. */
+	f->policy.port = 2525;
+	look_up(f, "us.example");
+	assert_string_equal(f->targets, "mx.us.example/1.0.0.7:2525");
+	/* A relay that the configuration names may be on this host. */
+	f->policy.port = 25;
+	mx_lookup_host(f->resolver, "1.0.0.7", &f->policy, on_done, f);
+	event_base_dispatch(f->base);
+	assert_string_equal(f->targets, "1.0.0.7/1.0.0.7:25");
+}
+
 static void
 test_cancel(void **state)
 {
@@ -378,6 +441,8 @@ main(void)
 		    test_hostile_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_equal_preference_is_shuffled, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_ourselves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	};
 
