@@ -31,11 +31,10 @@ lower(const char *text)
 
 /* -1: go on; else the exit status. */
 static int
-read_wish(
+check(
     const struct cli_command *cmd, const struct cli_args *args, struct wish *w)
 {
-	const char *bits = args->value[DKIM_BITS], *out = args->value[DKIM_OUT];
-	struct str file = STR_INIT;
+	const char *bits = args->value[DKIM_BITS];
 
 	if (args->argc != 3)
 		return cli_usage(cmd, "keygen takes a domain and a selector");
@@ -54,14 +53,21 @@ read_wish(
 		if (!dns_name_is_host(args->argv[i]))
 			return cli_usage(
 			    cmd, "not a DNS name: '%s'", args->argv[i]);
+	return -1;
+}
+
+static void
+take_names(const struct cli_args *args, struct wish *w)
+{
+	struct str file = STR_INIT;
+
 	w->domain = lower(args->argv[1]);
 	w->selector = lower(args->argv[2]);
-	if (out != NULL)
-		str_adds(&file, out);
+	if (args->value[DKIM_OUT] != NULL)
+		str_adds(&file, args->value[DKIM_OUT]);
 	else
 		str_addf(&file, "%s.%s.pem", w->selector, w->domain);
 	w->file = str_detach(&file);
-	return -1;
 }
 
 /* In a settings file's quotes, and right wherever that lies. */
@@ -135,10 +141,12 @@ int
 dkim_keygen(const struct cli_command *cmd, const struct cli_args *args)
 {
 	struct wish w = { 0 };
-	int rc = read_wish(cmd, args, &w);
+	int rc = check(cmd, args, &w);
 
-	if (rc < 0)
-		rc = tell(&w, args->json);
+	if (rc >= 0)
+		return rc;
+	take_names(args, &w);
+	rc = tell(&w, args->json);
 	free(w.domain);
 	free(w.selector);
 	free(w.file);
