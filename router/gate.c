@@ -397,7 +397,7 @@ gate_configure(struct gate *g)
  */
 
 static struct gate_subject *
-source_of(struct gate *g, const char *name)
+source_of(const struct gate *g, const char *name)
 {
 	for (size_t i = 0; i < g->nsources; i++)
 		if (strcmp(g->named[i]->source, name) == 0)
@@ -491,6 +491,19 @@ gate_lets(struct gate *g, const struct message *m, const struct route *route,
 	       lets(g, domain, carriers);
 	*why = g->why.data;
 	return open || path->preflight == GATE_WARN;
+}
+
+bool
+gate_shuts_source(const struct gate *g, const struct route *route)
+{
+	const struct config_path *path =
+	    config_path_find(g->core->config, route->path);
+	const struct gate_subject *s = source_of(g, route->source);
+
+	return path != NULL && gate_is_on(path) && !g->stopped &&
+	       path->preflight == GATE_ENFORCE && s != NULL && s->known &&
+	       gate_findings_against(&s->findings,
+		   preflight_carrier(route->carrier)) != NULL;
 }
 
 /* -- for people
