@@ -426,6 +426,8 @@ has_envelope(const struct gate *g, const struct message *m)
 static struct gate_subject *
 domain_of(struct gate *g, const struct message *m)
 {
+	struct gate_subject *s;
+
 	if (m->from[0] == '\0' || m->header_from[0] == '\0' ||
 	    strpbrk(m->header_from, " \t") != NULL)
 		return NULL;
@@ -436,7 +438,9 @@ domain_of(struct gate *g, const struct message *m)
 	for (size_t i = 0; i < g->key.len; i++)
 		if (g->key.data[i] >= 'A' && g->key.data[i] <= 'Z')
 			g->key.data[i] = (char)(g->key.data[i] + 'a' - 'A');
-	return gate_subject_get(g, g->key.data);
+	s = gate_subject_get(g, g->key.data);
+	gate_subject_touch(g, s);
+	return s;
 }
 
 /* One line of printable characters. */
@@ -462,7 +466,6 @@ lets(struct gate *g, struct gate_subject *s, unsigned carriers)
 
 	if (s == NULL)
 		return true;
-	gate_subject_touch(g, s);
 	f = gate_findings_against(&s->findings, carriers);
 	if (s->known && f == NULL)
 		return true;
@@ -502,8 +505,8 @@ gate_shuts_source(const struct gate *g, const struct route *route)
 
 	return path != NULL && gate_is_on(path) && !g->stopped &&
 	       path->preflight == GATE_ENFORCE && s != NULL && s->known &&
-	       gate_findings_against(&s->findings,
-		   preflight_carrier(route->carrier)) != NULL;
+	       gate_findings_against(
+		   &s->findings, preflight_carrier(route->carrier)) != NULL;
 }
 
 /* -- for people
