@@ -64,7 +64,7 @@ judge(struct dkim_job *d, const struct texts *t)
 		str_adds(&mend, keygen);
 	preflight_tell(d->job.preflight, level, "dkim",
 	    d->job.preflight->request.domain, PREFLIGHT_ALL, mend.data,
-	    "%s: %s", d->question.name, what);
+	    "key at '%s': %s", d->question.name, what);
 	str_release(&mend);
 }
 
@@ -77,13 +77,13 @@ judge_without_key(struct dkim_job *d, const struct texts *t)
 		    d->key->standby ? FINDING_NOTE : FINDING_BAD, "dkim",
 		    d->job.preflight->request.domain, PREFLIGHT_ALL,
 		    "publish what this prints: oiwake dkim record\n",
-		    "%s: there is no TXT record", d->question.name);
+		    "key at '%s': there is no TXT record", d->question.name);
 	else
 		preflight_tell(d->job.preflight, FINDING_UNKNOWN, "dkim",
 		    d->job.preflight->request.domain, PREFLIGHT_ALL,
 		    "run this as a user who can read the key file\n",
-		    "%s: there is a record, but the key to compare it with "
-		    "cannot be read",
+		    "key at '%s': there is a record, but the key to compare it "
+		    "with cannot be read",
 		    d->question.name);
 }
 

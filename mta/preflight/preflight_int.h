@@ -26,7 +26,7 @@ struct preflight {
 	struct preflight_request request;
 	const char *envelope; /* domain of the reverse-path; NULL without a domain */
 	struct event *start;
-	LIST_HEAD(, job) jobs;
+	LIST_HEAD(job_list, job) jobs;
 	bool started;
 	void (*each)(void *, const struct finding *);
 	void (*done)(void *);

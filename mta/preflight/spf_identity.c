@@ -200,6 +200,9 @@ tell_text(struct spf_job *s)
 	if (s->text.faults.len > 0)
 		tell_fault(s, s->text.fatal ? FINDING_BAD : FINDING_NOTE,
 		    "spf-syntax", "has mistakes: ", s->text.faults.data);
+	if (s->nrecords > 0 && s->nattempts > 0)
+		tell_fault(s, FINDING_NOTE, "spf-syntax",
+		    "stands beside a mistyped record that nobody sees", "");
 	tell_dead(s);
 	if (s->lookups > LOOKUPS_MOST)
 		tell_fault(s, all_pass(s) ? FINDING_NOTE : FINDING_BAD,

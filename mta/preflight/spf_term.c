@@ -19,21 +19,21 @@ enum value { NO_VALUE, DOMAIN, DOMAIN_OR_NONE, ADDRESS4, ADDRESS6 };
 /* clang-format off */
 static const struct term {
 	const char *name;
-	char separator;
 	enum value value;
+	char separator;
 	bool prefix; /* a /length may follow */
 	bool lookup, follow;
 } terms[] = {
-	{ "all",      ':', NO_VALUE,       false, false, false },
-	{ "include",  ':', DOMAIN,         false, true,  true },
-	{ "a",        ':', DOMAIN_OR_NONE, true,  true,  false },
-	{ "mx",       ':', DOMAIN_OR_NONE, true,  true,  false },
-	{ "ptr",      ':', DOMAIN_OR_NONE, false, true,  false },
-	{ "ip4",      ':', ADDRESS4,       true,  false, false },
-	{ "ip6",      ':', ADDRESS6,       true,  false, false },
-	{ "exists",   ':', DOMAIN,         false, true,  false },
-	{ "redirect", '=', DOMAIN,         false, true,  true },
-	{ "exp",      '=', DOMAIN,         false, false, false },
+	{ "all",      NO_VALUE,       ':', false, false, false },
+	{ "include",  DOMAIN,         ':', false, true,  true },
+	{ "a",        DOMAIN_OR_NONE, ':', true,  true,  false },
+	{ "mx",       DOMAIN_OR_NONE, ':', true,  true,  false },
+	{ "ptr",      DOMAIN_OR_NONE, ':', false, true,  false },
+	{ "ip4",      ADDRESS4,       ':', true,  false, false },
+	{ "ip6",      ADDRESS6,       ':', true,  false, false },
+	{ "exists",   DOMAIN,         ':', false, true,  false },
+	{ "redirect", DOMAIN,         '=', false, true,  true },
+	{ "exp",      DOMAIN,         '=', false, false, false },
 };
 
 static const struct {

@@ -99,7 +99,7 @@ list_sources(struct doctor *d)
 
 	d->sources = xcalloc(c->nsources + 1, sizeof(*d->sources));
 	d->addresses = xcalloc(c->nsources + 1, sizeof(*d->addresses));
-	d->paths = xcalloc(c->nsources + 1, sizeof(*d->paths));
+	d->paths = xcalloc(c->nsources + 1, sizeof(struct config_path *));
 	for (size_t i = 0; i < c->npaths; i++)
 		add_pool(d, &c->paths[i], c->paths[i].pool);
 	for (size_t i = 0; i < n; i++)

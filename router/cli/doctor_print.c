@@ -38,6 +38,7 @@ static const struct {
 	{ PREFLIGHT_SOFTBANK, "softbank" },
 };
 
+#define INDENT	  12 /* of what stands below a finding's first line */
 #define NCARRIERS (sizeof(carriers) / sizeof(carriers[0]))
 
 void
@@ -111,7 +112,7 @@ print_why(const struct doctor_finding *f)
 
 	if (*f->why == '\0')
 		return;
-	printf("\twhy: ");
+	printf("%*swhy: ", INDENT, "");
 	cli_print(stdout, f->why);
 	if (f->carriers != PREFLIGHT_ALL && f->carriers != 0) {
 		printf(" [");
@@ -134,15 +135,15 @@ print_mend(const struct doctor_finding *f, const struct doctor_finding *before)
 	if (*line == '\0')
 		return;
 	if (before != NULL && strcmp(before->mend, f->mend) == 0) {
-		puts("\tmend: as above");
+		printf("%*smend: as above\n", INDENT, "");
 		return;
 	}
-	puts("\tmend:");
+	printf("%*smend:\n", INDENT, "");
 	while (*line != '\0') {
 		size_t len = strcspn(line, "\n");
 		char *copy = xstrndup(line, len);
 
-		printf("\t\t");
+		printf("%*s", INDENT + 4, "");
 		cli_print(stdout, copy);
 		putchar('\n');
 		free(copy);
@@ -158,7 +159,8 @@ print_text(const struct doctor_finding *f, const struct doctor_finding *before)
 		cli_print(stdout, f->subject);
 		putchar('\n');
 	}
-	printf("    %-8s%-17s", levels[f->level].label, f->check);
+	printf(
+	    "%*s%-8s%-17s", INDENT / 3, "", levels[f->level].label, f->check);
 	cli_print(stdout, f->what);
 	putchar('\n');
 	print_why(f);

@@ -188,7 +188,7 @@ def test_text():
     zone.set(DMARC, "TXT")
     text = ours.cli("doctor", status=1).stdout
     h.check(f"tokyo1 ({ADDRESS})\n" in text and f"\n{DKIM_DOMAIN}\n" in text, text)
-    h.check(re.search(r"BAD +dmarc .*\n\twhy: docomo .*\n\tmend:\n\t\t_dmarc\.", text), text)
+    h.check(re.search(r"BAD +dmarc .*\n +why: docomo .*\n +mend:\n +_dmarc\.", text), text)
     h.check(ours.cli("doctor", "not a name", status=2).stderr.startswith("oiwake doctor:"), "usage")
 
 
