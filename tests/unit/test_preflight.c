@@ -3,7 +3,7 @@
  * records that come with it, published as they are, mend it.
  *
  * Zones are served on loopback, and SPF is judged by the real library in its
- * child, which is this program under another name.
+ * child, which is this program under another name. All else is one thread.
  */
 #include "mta/preflight/preflight.h"
 

@@ -1,5 +1,5 @@
 /*
- * test_preflight_text.c - SPF and DMARC records as people type them.
+ * test_preflight_text.c - SPF and DMARC records as people type them; one thread.
  */
 #include "mta/preflight/spf_text.h"
 
