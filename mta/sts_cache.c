@@ -64,12 +64,14 @@ void
 sts_cache_free(struct sts_cache **cache)
 {
 	struct sts_cache *c = *cache;
-	struct entry *e;
+	struct entry *e, *next;
 
 	if (c == NULL)
 		return;
-	while ((e = TAILQ_FIRST(&c->entries)) != NULL)
+	for (e = TAILQ_FIRST(&c->entries); e != NULL; e = next) {
+		next = TAILQ_NEXT(e, link);
 		forget(c, e);
+	}
 	map_free(&c->map);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
@@ -98,13 +100,17 @@ static void
 account(struct sts_cache *c, struct entry *e)
 {
 	const char *mx = e->cached.policy.mx;
+	struct entry *old, *next;
 
 	c->bytes -= e->bytes;
 	e->bytes = sizeof(*e) + strlen(e->domain) + BYTES_PER_ENTRY +
 		   (mx != NULL ? strlen(mx) : 0);
 	c->bytes += e->bytes;
-	while (c->bytes > c->max_bytes && TAILQ_FIRST(&c->entries) != e)
-		forget(c, TAILQ_FIRST(&c->entries));
+	for (old = TAILQ_FIRST(&c->entries);
+	     c->bytes > c->max_bytes && old != e; old = next) {
+		next = TAILQ_NEXT(old, link);
+		forget(c, old);
+	}
 }
 
 int64_t

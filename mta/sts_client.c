@@ -88,11 +88,14 @@ void
 sts_client_free(struct sts_client **client)
 {
 	struct sts_client *c = *client;
+	struct lookup *l, *next;
 
 	if (c == NULL)
 		return;
-	while (!LIST_EMPTY(&c->lookups))
-		lookup_free(LIST_FIRST(&c->lookups));
+	for (l = LIST_FIRST(&c->lookups); l != NULL; l = next) {
+		next = LIST_NEXT(l, link);
+		lookup_free(l);
+	}
 	map_free(&c->by_domain);
 	sts_https_free(&c->https);
 	free(c);

@@ -93,11 +93,14 @@ void
 tls_results_free(struct tls_results **results)
 {
 	struct tls_results *t = *results;
+	struct row *r, *next;
 
 	if (t == NULL)
 		return;
-	while (!TAILQ_EMPTY(&t->rows))
-		forget(t, TAILQ_FIRST(&t->rows));
+	for (r = TAILQ_FIRST(&t->rows); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		forget(t, r);
+	}
 	map_free(&t->map);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
@@ -122,12 +125,15 @@ insert_by_day(struct tls_results *t, struct row *r)
 static void
 drop_old(struct tls_results *t, int64_t day)
 {
-	struct row *r;
+	struct row *r, *next;
 
-	while ((r = TAILQ_FIRST(&t->rows)) != NULL &&
-	       (r->data.day <= day - TLS_RESULTS_DAYS ||
-		   map_count(t->map) >= t->max_rows))
+	for (r = TAILQ_FIRST(&t->rows); r != NULL; r = next) {
+		if (r->data.day > day - TLS_RESULTS_DAYS &&
+		    map_count(t->map) < t->max_rows)
+			return;
+		next = TAILQ_NEXT(r, link);
 		forget(t, r);
+	}
 }
 
 static struct row *
