@@ -157,7 +157,7 @@ def test_dane_off():
 
 
 STS = {"ok": 11, "wild": 11, "bad": 12, "unlisted": 11, "testing": 12, "change": 11, "expired": 12,
-       "redirect": 12, "plain": PLAIN, "html": 12, "two": 12}
+       "redirect": 12, "plain": PLAIN, "html": 12, "two": 12, "huge": 12, "broken": 12}
 NAMES = {11: "mx1.sts.example.", 12: "mx.other.example.", PLAIN: "plain.sts.example."}
 
 
@@ -185,6 +185,8 @@ def sts_servers(ca):
             "change": zones.policy("enforce", "elsewhere.example"),
             "plain": zones.policy("enforce", "*.sts.example"),
             "two": zones.policy("enforce", "elsewhere.example"),
+            "huge": zones.policy("enforce", "elsewhere.example") + "x: y\n" * 20000,
+            "broken": zones.policy("enforce"),
             "redirect": (302, {"Location": "https://mta-sts.bad.example/.well-known/mta-sts.txt"},
                          b""),
             "html": (200, {"Content-Type": "text/html"},
@@ -215,7 +217,8 @@ def test_mta_sts():
     ours = oiwake(postfix.port, dns, mta=f'\tsts-port = {port}\n\tsts-ca-file = "{ca.path}"')
     send(ours, *(f"{d}.example" for d in STS))
     for domain, proved in (("ok", ["sts"]), ("wild", ["sts"]), ("testing", []), ("expired", []),
-                           ("redirect", []), ("html", []), ("two", [])):
+                           ("redirect", []), ("html", []), ("two", []), ("huge", []),
+                           ("broken", [])):
         words = delivered(ours, f"{domain}.example").get("tls", "").split()
         h.check(words[:1] == ["TLSv1.3"], f"{domain}: {words}")
         h.equal(words[2:], proved, f"{domain}.example: proof")
@@ -227,8 +230,12 @@ def test_mta_sts():
     h.equal(results(ours, "ok.example"), {"success": 1}, "results")
     h.equal(results(ours, "testing.example"), {"certificate-host-mismatch": 1}, "results of testing")
     h.check(results(ours, "bad.example").get("certificate-host-mismatch", 0) > 0, "results of bad")
-    h.check(results(ours, "expired.example").get("sts-webpki-invalid") == 1,
-            f"results of expired: {results(ours, 'expired.example')}")
+    for domain, trouble in (("expired", "sts-webpki-invalid"), ("broken", "sts-policy-invalid"),
+                            ("huge", "sts-policy-fetch-error"),
+                            ("redirect", "sts-policy-fetch-error"),
+                            ("html", "sts-policy-fetch-error")):
+        got = results(ours, f"{domain}.example")
+        h.check(got.get(trouble) == 1, f"results of {domain}: {got}")
     # A new id: fetched again, and mail goes.
     web.policies["mta-sts.change.example"] = zones.policy("enforce", "*.sts.example")
     dns.reload("example", sts_zone({"change": 2}))
