@@ -28,7 +28,9 @@ enum {
 	INDEX_LEN = 4,
 	DAY_LEN = 3,
 	MAC_LEN = 10, /* 80 bits */
-	CLAIM_LEN = MESSAGE_LEN + INDEX_LEN + DAY_LEN,
+	INDEX_AT = MESSAGE_LEN,
+	DAY_AT = INDEX_AT + INDEX_LEN,
+	CLAIM_LEN = DAY_AT + DAY_LEN,
 	TOKEN_LEN = CLAIM_LEN + MAC_LEN,
 	TEXT_LEN = TOKEN_LEN * 8 / 5,
 };
@@ -174,11 +176,11 @@ char *
 return_path_make(const struct return_path_key *k, const char *domain,
     const struct return_path *rp, char buf[static RETURN_PATH_LOCAL_MAX + 1])
 {
-	unsigned char token[TOKEN_LEN], *p = token;
+	unsigned char token[TOKEN_LEN];
 
-	put_number(p, MESSAGE_LEN, (uint64_t)rp->message);
-	put_number(p += MESSAGE_LEN, INDEX_LEN, rp->index);
-	put_number(p += INDEX_LEN, DAY_LEN, day_of(rp->expires));
+	put_number(token, MESSAGE_LEN, (uint64_t)rp->message);
+	put_number(token + INDEX_AT, INDEX_LEN, rp->index);
+	put_number(token + DAY_AT, DAY_LEN, day_of(rp->expires));
 	sign(k, domain, token, token + CLAIM_LEN);
 	memcpy(buf, PREFIX, sizeof(PREFIX) - 1);
 	write_digits(token, buf + sizeof(PREFIX) - 1);
@@ -196,7 +198,6 @@ return_path_read(const struct return_path_key *k, const char *domain,
     const char *local, int64_t now, struct return_path *out)
 {
 	unsigned char token[TOKEN_LEN], mac[MAC_LEN];
-	const unsigned char *p = token;
 
 	if (!has_prefix(local) ||
 	    !read_digits(local + sizeof(PREFIX) - 1, token))
@@ -204,9 +205,9 @@ return_path_read(const struct return_path_key *k, const char *domain,
 	sign(k, domain, token, mac);
 	if (CRYPTO_memcmp(mac, token + CLAIM_LEN, MAC_LEN) != 0)
 		return RETURN_PATH_FORGED;
-	out->message = (int64_t)get_number(p, MESSAGE_LEN);
-	out->index = (unsigned)get_number(p += MESSAGE_LEN, INDEX_LEN);
+	out->message = (int64_t)get_number(token, MESSAGE_LEN);
+	out->index = (unsigned)get_number(token + INDEX_AT, INDEX_LEN);
 	out->expires =
-	    ((int64_t)get_number(p += INDEX_LEN, DAY_LEN) + 1) * DAY - 1;
+	    ((int64_t)get_number(token + DAY_AT, DAY_LEN) + 1) * DAY - 1;
 	return now > out->expires ? RETURN_PATH_EXPIRED : RETURN_PATH_GOOD;
 }
