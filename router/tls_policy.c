@@ -185,8 +185,9 @@ tls_policy_new(struct session *session, const struct mx_result *result)
 	p->session = session;
 	p->ntargets = result->ntargets;
 	p->targets = xcalloc(result->ntargets, sizeof(*p->targets));
-	memcpy(p->targets, result->targets,
-	    result->ntargets * sizeof(*p->targets));
+	if (result->ntargets > 0)
+		memcpy(p->targets, result->targets,
+		    result->ntargets * sizeof(*p->targets));
 	p->nhosts = result->nhosts;
 	p->hosts = xcalloc(result->nhosts + 1, sizeof(*p->hosts));
 	for (size_t i = 0; i < result->nhosts; i++) {
