@@ -74,8 +74,7 @@ return_path_key_free(struct return_path_key **kp)
 	*kp = NULL;
 }
 
-/* -- numbers, and base 32 ---------------------------------------------------
- */
+/* -- numbers, and base 32 --------------------------------------------- */
 
 static void
 put_number(unsigned char *to, size_t len, uint64_t n)
@@ -137,8 +136,7 @@ read_digits(const char *text, unsigned char token[static TOKEN_LEN])
 	return true;
 }
 
-/* -- the token --------------------------------------------------------------
- */
+/* -- the token -------------------------------------------------------- */
 
 /* Over what the secret is used for here, the domain in lower case, and the
  * claim. */
