@@ -369,12 +369,14 @@ void
 pauses_free(struct pauses **pp)
 {
 	struct pauses *ps = *pp;
-	struct stop *s;
+	struct stop *s, *next;
 
 	if (ps == NULL)
 		return;
-	while ((s = TAILQ_FIRST(&ps->list)) != NULL)
-		take_out(ps, s);
+	for (s = TAILQ_FIRST(&ps->list); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		stop_free(s);
+	}
 	event_free(ps->timer);
 	free(ps);
 	*pp = NULL;

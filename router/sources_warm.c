@@ -76,13 +76,19 @@ find(struct sources *ss, const char *source, const char *group)
 }
 
 static void
+warm_free(struct warm *w)
+{
+	free((void *)(uintptr_t)w->source);
+	free(w->key);
+	free(w);
+}
+
+static void
 forget(struct sources *ss, struct warm *w)
 {
 	TAILQ_REMOVE(&ss->warms, w, link);
 	map_remove(ss->by_key, w->key);
-	free((void *)(uintptr_t)w->source);
-	free(w->key);
-	free(w);
+	warm_free(w);
 }
 
 /* Groups may be anybody's domains: those not used for long go. */
@@ -460,10 +466,12 @@ warm_start(struct sources *ss)
 void
 warm_stop(struct sources *ss)
 {
-	struct warm *w;
+	struct warm *w, *next;
 
-	while ((w = TAILQ_FIRST(&ss->warms)) != NULL)
-		forget(ss, w);
+	for (w = TAILQ_FIRST(&ss->warms); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, link);
+		warm_free(w);
+	}
 	map_free(&ss->by_key);
 	str_release(&ss->key);
 	event_free(ss->used_up);

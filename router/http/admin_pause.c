@@ -2,6 +2,7 @@
  * admin_pause.c - /v1/pause, /v1/resume, /v1/drain, /v1/pauses: what an
  * operator stops, and lets go on.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,17 @@ read_target(const struct admin_request *r, struct target *t)
 	}
 	return found == 1 && t->name != NULL && t->name[0] != '\0' &&
 	       !str_has_control(t->name, strlen(t->name));
+}
+
+/* Of a request that was looked at before. */
+static struct target
+target_of(const struct admin_request *r)
+{
+	struct target t = { .name = NULL };
+
+	read_target(r, &t);
+	assert(t.name != NULL);
+	return t;
 }
 
 /* Nothing but the target and these. */
@@ -163,9 +175,8 @@ set(struct admin_request *r, const struct target *t)
 static void
 pause_it(struct admin_request *r)
 {
-	struct target t = { .name = NULL };
+	struct target t = target_of(r);
 
-	read_target(r, &t);
 	set(r, &t);
 }
 
@@ -236,9 +247,8 @@ check_others(struct admin_request *r, const char *source)
 static void
 drain_it(struct admin_request *r)
 {
-	struct target t = { .name = NULL };
+	struct target t = target_of(r);
 
-	read_target(r, &t);
 	t.kind = PAUSE_DRAIN;
 	if (check_others(r, t.name))
 		set(r, &t);
@@ -277,10 +287,9 @@ end(struct admin_request *r, const struct target *t, const char *who)
 static void
 resume_it(struct admin_request *r)
 {
-	struct target t = { .name = NULL };
+	struct target t = target_of(r);
 	struct str who = STR_INIT;
 
-	read_target(r, &t);
 	admin_add_who(r, &who);
 	if (!end(r, &t, who.data))
 		admin_error(r, 404, "%s '%s' is not %s",

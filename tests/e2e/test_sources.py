@@ -1,4 +1,4 @@
-"""Which address mail leaves from: stable, by weight, in turn; pauses, drains and warm-ups, over kills.
+"""Which address mail leaves from: stable, by weight, in turn; pauses, drains, warm-ups, over kills.
 
 time limit: 300 s
 """
@@ -206,7 +206,7 @@ def test_what_is_said_of_mistakes():
 # -- warm-up -----------------------------------------------------------------------------------
 
 def test_overflow():
-    """First 5: exactly 5 leave from the new source, over a stop and a kill; the rest from the warm"""
+    """First 5: exactly 5 leave from the new source, over a stop and a kill; the rest elsewhere"""
     ours, net = up(shapes=PLAN % "overflow")
     ours.cli("sources", "warm", "tokyo2")
     for n in range(200):
