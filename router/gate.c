@@ -22,10 +22,9 @@
 #define CHECKS_MAX 8	 /* made at once */
 #define FAILING_MS 30000 /* until what fails is looked at again */
 #define USED_MS	   100	 /* between two checks again of what no setting names */
-#define TELL_MS                                                                \
-	1000 /* between two core_gates_changed: each goes through what is held \
-	      */
-#define WHY_MAX 200
+#define WHY_MAX	   200
+/* Between two core_gates_changed: each goes through all that is held. */
+#define TELL_MS 1000
 
 static int64_t
 later(int64_t a, int64_t b)
@@ -84,6 +83,7 @@ put_carriers(struct logline *l, unsigned carriers)
 		{ PREFLIGHT_DOCOMO, "docomo" },
 		{ PREFLIGHT_AU, "au" },
 		{ PREFLIGHT_SOFTBANK, "softbank" },
+		{ GATE_OTHERS, "others" },
 	};
 	struct str s = STR_INIT;
 
@@ -91,7 +91,7 @@ put_carriers(struct logline *l, unsigned carriers)
 		if (carriers & names[i].bit)
 			str_addf(
 			    &s, "%s%s", s.len > 0 ? "," : "", names[i].name);
-	log_str(l, "carriers", carriers == PREFLIGHT_ALL ? "all" : s.data);
+	log_str(l, "carriers", carriers == GATE_ALL ? "all" : s.data);
 	str_release(&s);
 }
 
@@ -107,8 +107,7 @@ log_change(struct gate *g, const struct gate_subject *s, bool closed,
 		closed ? "gate_closed" : "gate_open"))
 		return;
 	for (size_t i = 0; closed && f == NULL && i < s->findings.n; i++)
-		if (s->findings.list[i].closes &&
-		    s->findings.list[i].f.carriers & carriers)
+		if (gate_finding_bits(&s->findings.list[i]) & carriers)
 			f = &s->findings.list[i].f;
 	gate_subject_name(s, &name);
 	log_str(&l, "subject", name.data);

@@ -124,13 +124,20 @@ gate_findings_decide(
 }
 
 unsigned
+gate_finding_bits(const struct gate_finding *f)
+{
+	if (!f->closes)
+		return 0;
+	return f->f.carriers == PREFLIGHT_ALL ? GATE_ALL : f->f.carriers;
+}
+
+unsigned
 gate_findings_closed(const struct gate_findings *fs)
 {
 	unsigned closed = 0;
 
 	for (size_t i = 0; i < fs->n; i++)
-		if (fs->list[i].closes)
-			closed |= fs->list[i].f.carriers;
+		closed |= gate_finding_bits(&fs->list[i]);
 	return closed;
 }
 

@@ -42,7 +42,10 @@ void gate_findings_clear(struct gate_findings *);
  * what could not be looked at closes too.
  */
 void gate_findings_decide(struct gate_findings *, const struct gate_findings *before, bool known);
-/* The carriers for which it closes, as bits. */
+/* For whom it closes: a finding that matters to every receiver closes for others than the carriers. */
+enum { GATE_OTHERS = PREFLIGHT_ALL + 1, GATE_ALL = PREFLIGHT_ALL | GATE_OTHERS };
+unsigned gate_finding_bits(const struct gate_finding *);
+/* For whom any of them closes. */
 unsigned gate_findings_closed(const struct gate_findings *);
 /* The first that closes for all of these carriers; NULL: none. */
 const struct finding *gate_findings_against(const struct gate_findings *, unsigned carriers);

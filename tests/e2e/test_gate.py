@@ -165,6 +165,41 @@ def test_closes_while_it_runs():
     ours.stop()
 
 
+def test_waits_in_a_lane():
+    """What waits in memory for a path that rests is held too when the gate closes"""
+    ours, net = up()
+    send(ours, "taro@docomo.ne.jp", test_id="before")
+    net.journal.wait_delivered("taro@docomo.ne.jp", "before")
+    ours.cli("pause", "path", "mta")
+    send(ours, "jiro@docomo.ne.jp", test_id="waits")
+    h.equal(row(ours, "jiro@docomo.ne.jp")["path"], "mta", "path")
+    net.control("unzone " + PTR)
+    wait_held(ours, "jiro@docomo.ne.jp", "reverse")
+    net.control("zone " + NAMED)
+    wait_event(ours, "gate_open", subject="source tokyo1")
+    ours.cli("resume", "path", "mta")
+    net.journal.wait_delivered("jiro@docomo.ne.jp")
+    ours.wait_empty()
+    ours.stop()
+
+
+def test_checks_now():
+    """POST /v1/doctor/check looks at once, however long the interval"""
+    ours, net = up(zone=[r for r in GOOD if r != NAMED], start=False)
+    ours.config.text = ours.config.text.replace("interval = 1s", "interval = 1h")
+    ours.config.save()
+    ours.start()
+    wait_event(ours, "gate_closed", check="ptr")
+    send(ours, "taro@docomo.ne.jp")
+    wait_held(ours, "taro@docomo.ne.jp", "reverse")
+    net.control("zone " + NAMED)
+    findings(ours, "POST", "/v1/doctor/check")
+    net.journal.wait_delivered("taro@docomo.ne.jp", limit=10)
+    h.equal(findings(ours), [], "what is bad")
+    ours.wait_empty()
+    ours.stop()
+
+
 def without_dns(ours):
     """The same daemon, whose DNS never answers from its next start on."""
     text = ours.config.text
