@@ -145,6 +145,10 @@ take_policy(struct lookup *l, struct sts_cached *cached)
 	cached->fetched = clock_wall();
 	memcpy(cached->id, l->id, sizeof(l->id));
 	sts_cache_put(config->cache, l->domain, cached);
+	/* One that holds for no time at all is not fetched for each mail. */
+	if (cached->policy.max_age == 0)
+		sts_cache_note_failure(
+		    config->cache, l->domain, l->id, cached->fetched);
 	if (config->fetched != NULL)
 		config->fetched(config->arg, l->domain, cached);
 	sts_policy_clear(&cached->policy);
