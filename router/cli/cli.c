@@ -31,6 +31,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_dkim,
 	&cli_dns,
 	&cli_doctor,
+	&cli_tls,
 	&cli_reload,
 	&cli_version,
 	&cli_help,

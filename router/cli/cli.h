@@ -37,7 +37,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_check, cli_explain, cli_stats, cli_queue, cli_rules, cli_user,
-    cli_dkim, cli_dns, cli_reload, cli_version, cli_help, cli_doctor;
+    cli_dkim, cli_dns, cli_reload, cli_version, cli_help, cli_doctor, cli_tls;
 extern const struct cli_command cli_sources, cli_pause, cli_drain, cli_resume, cli_pauses;
 extern const struct cli_command *const cli_commands[]; /* all, ended by NULL */
 int cmd_serve(const struct cli_command *, int argc, char **argv);

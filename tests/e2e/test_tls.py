@@ -5,7 +5,6 @@ Postfix takes the mail, nsd serves the zones, Python's web server the policies.
 time limit: 300 s
 """
 
-import json
 import os
 import re
 
@@ -199,8 +198,7 @@ def sts_servers(ca):
 def results(ours, domain):
     """{result: n} of a domain, all kinds of policy together."""
     total = {}
-    done = h.run(["curl", "-sS", "--unix-socket", ours.config.socket, "http://localhost/v1/tls"])
-    for row in json.loads(done.stdout)["rows"]:
+    for row in ours.json("tls"):
         if row["domain"] == domain:
             for key, n in row.items():
                 if isinstance(n, int) and n > 0:
@@ -236,6 +234,8 @@ def test_mta_sts():
                             ("html", "sts-policy-fetch-error")):
         got = results(ours, f"{domain}.example")
         h.check(got.get(trouble) == 1, f"results of {domain}: {got}")
+    table = ours.cli("tls").stdout
+    h.check(re.search(r"ok\.example +sts +success +1$", table, re.M), f"oiwake tls:\n{table}")
     # A new id: fetched again, and mail goes.
     web.policies["mta-sts.change.example"] = zones.policy("enforce", "*.sts.example")
     dns.reload("example", sts_zone({"change": 2}))
