@@ -49,8 +49,7 @@ gate_findings_clear(struct gate_findings *fs)
 	*fs = (struct gate_findings){ .n = 0 };
 }
 
-/* -- laid over what was before
- * --------------------------------------------------- */
+/* -- laid over what was before --------------------------------------------- */
 
 static bool
 is_unknown(const struct gate_finding *f)
@@ -151,8 +150,7 @@ gate_findings_against(const struct gate_findings *fs, unsigned carriers)
 	return NULL;
 }
 
-/* -- as text
- * --------------------------------------------------------------------- */
+/* -- as text --------------------------------------------------------------- */
 
 char *
 gate_findings_text(const struct gate_findings *fs, int64_t at)

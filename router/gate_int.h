@@ -1,11 +1,13 @@
 /*
  * gate_int.h - the gate's inside: what was found (gate_findings.c), the thread that finds it
  * (gate_thread.c), of whom and what is asked (gate_request.c), who waits for a check
- * (gate_subject.c), what is kept of it (gate_kept.c), and what follows from it (gate.c).
+ * (gate_subject.c), when it is made and what follows from it (gate_turn.c), what is kept of it
+ * (gate_kept.c), and who may go (gate.c).
  */
 #ifndef ROUTER_GATE_INT_H
 #define ROUTER_GATE_INT_H
 
+#include <event2/util.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +117,14 @@ void gate_subject_touch(struct gate *, struct gate_subject *);
 void gate_subject_remove(struct gate *, struct gate_subject *);
 /* "source tokyo1", "domain example.jp" */
 void gate_subject_name(const struct gate_subject *, struct str *);
+
+/* -- turns --------------------------------------------------------------------------------------- */
+
+/* Begins the checks that are due, as many as are made at once, and waits for the next. */
+void gate_check_next(struct gate *);
+/* Of the events `timer` and `tell`. */
+void gate_on_timer(evutil_socket_t, short, void *);
+void gate_on_tell(evutil_socket_t, short, void *);
 
 /* -- kept ---------------------------------------------------------------------------------------- */
 

@@ -23,8 +23,7 @@ static const char *const port_hosts[] = {
 	"softbank.ne.jp",
 };
 
-/* -- sources
- * --------------------------------------------------------------------- */
+/* -- sources --------------------------------------------------------------- */
 
 bool
 gate_is_on(const struct config_path *path)
@@ -119,8 +118,7 @@ add_sources(struct gate_check *k, struct gate_subject *const *sources, size_t n)
 	k->request.allow_private = n > 0 && sources[0]->path->allow_private;
 }
 
-/* -- keys
- * ------------------------------------------------------------------------ */
+/* -- keys ------------------------------------------------------------------ */
 
 /* The parent domain; NULL: there is none. */
 static const char *
@@ -160,8 +158,7 @@ add_keys(struct gate_check *k)
 	k->request.keys = k->keys;
 }
 
-/* -- the request
- * ----------------------------------------------------------------- */
+/* -- the request ----------------------------------------------------------- */
 
 static bool
 has_ses(const struct config *c)

@@ -26,8 +26,7 @@ struct gate_thread {
 	TAILQ_HEAD(, gate_check) checks; /* being made */
 };
 
-/* -- one check, in the thread
- * ---------------------------------------------------- */
+/* -- one check, in the thread ---------------------------------------------- */
 
 /* From the loop, with nothing of preflight or resolver on the stack. */
 static void
@@ -109,8 +108,7 @@ on_check(struct task *task)
 	    preflight_new(k->resolver, &k->request, on_finding, on_done, k);
 }
 
-/* -- its life
- * -------------------------------------------------------------------- */
+/* -- its life -------------------------------------------------------------- */
 
 static void *
 run(void *arg)

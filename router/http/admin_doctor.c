@@ -15,8 +15,7 @@ static const char *const levels[] = {
 	[FINDING_BAD] = "bad",
 };
 
-/* -- GET /v1/doctor
- * -------------------------------------------------------------- */
+/* -- GET /v1/doctor -------------------------------------------------------- */
 
 static json_t *
 carriers_json(unsigned bits)
@@ -98,8 +97,7 @@ admin_doctor(struct admin_request *r)
 	admin_reply(r, 200, reply);
 }
 
-/* -- POST /v1/doctor/check
- * ------------------------------------------------------- */
+/* -- POST /v1/doctor/check ------------------------------------------------- */
 
 /* The answer does not wait for the checks: some take as long as DNS may. */
 void

@@ -27,8 +27,7 @@
 
 static char folder[] = "/tmp/test_gate.XXXXXX";
 
-/* -- preflight, as far as the gate asks it; in the gate's thread
- * ----------------- */
+/* -- preflight, as far as the gate asks it; in the gate's thread ----------- */
 
 /* What checks find from now on. */
 enum play {
@@ -124,8 +123,7 @@ preflight_carrier(const char *carrier)
 					      : PREFLIGHT_ALL;
 }
 
-/* -- the rest of the core
- * -------------------------------------------------------- */
+/* -- the rest of the core -------------------------------------------------- */
 
 static struct core core;
 static struct event *tick;
@@ -196,8 +194,7 @@ forget_all(void)
 	written = 0;
 }
 
-/* -- a daemon
- * -------------------------------------------------------------------- */
+/* -- a daemon -------------------------------------------------------------- */
 
 static const char settings[] =
     "hostname = mail.example.jp\nadmin-socket = sock\nrules = t.rules\n"
@@ -354,8 +351,7 @@ lets_domain(const char *domain)
 	return lets(&mail, &why);
 }
 
-/* -- findings
- * -------------------------------------------------------------------- */
+/* -- findings -------------------------------------------------------------- */
 
 struct row {
 	enum finding_level level;
@@ -502,8 +498,7 @@ as_text(void **state)
 	}
 }
 
-/* -- who may go
- * ------------------------------------------------------------------ */
+/* -- who may go ------------------------------------------------------------ */
 
 static void
 good_goes(void **state)
@@ -649,8 +644,7 @@ nothing_to_check(void **state)
 	forget_all();
 }
 
-/* -- over a restart
- * -------------------------------------------------------------- */
+/* -- over a restart -------------------------------------------------------- */
 
 static void
 stays_over_a_restart(void **state)
@@ -729,8 +723,7 @@ kept_by_others(void **state)
 	forget_all();
 }
 
-/* -- a reload
- * -------------------------------------------------------------------- */
+/* -- a reload -------------------------------------------------------------- */
 
 static void
 reload(const char *paths)
@@ -775,8 +768,7 @@ reload_under_way(void **state)
 	forget_all();
 }
 
-/* -- bounds
- * ---------------------------------------------------------------------- */
+/* -- bounds ---------------------------------------------------------------- */
 
 static void
 many_domains(void **state)
