@@ -167,7 +167,7 @@ classify_expired(
 	struct rules_reply_query q = { .group = group, .code = code_of(last) };
 	const struct rules_reply *r;
 
-	if (q.code == 0)
+	if (rules == NULL || q.code == 0)
 		return "expired";
 	q.text = text_of(last);
 	/* The stage is not kept: a reply that never changes means the same at each. */

@@ -28,7 +28,7 @@ struct verdict {
 	const char *at_expiry;/* the reason when it was the answer until the end; NULL: "expired" */
 	int64_t pause;        /* ms the lane rests; 0: as back-off says. HOLD: the path rests for the
 				 configured time of a probe */
-	bool pause_source;    /* that rest is of all lanes of the source to the group */
+	bool pause_source;    /* that rest is of all lanes of the source */
 	bool slow;            /* halve the lane's rate and connections: the peer says too fast */
 	bool split;           /* again at once, with fewer recipients in a session */
 	bool resend;          /* the same; what the session had delivered is lost as well */

@@ -58,13 +58,15 @@ struct inbox *core_inbox(struct core *);
 
 struct pauses *core_pauses(struct core *);
 struct sources *core_sources(struct core *);
-struct gate *core_gate(struct core *);
 struct tls_keep *core_tls(struct core *); /* any thread */
+struct gate *core_gate(struct core *);
 
 /* Live state for `oiwake queue` and the admin API: one call per lane, then per path. */
 struct lane_row {
 	const char *path, *source, *group, *state; /* state is a sentence: "open", "waiting: ..." */
 	unsigned waiting, sending, connections;
+	unsigned max_connections;                  /* that the peer bears, at most the shape's */
+	double rate;                               /* share of the shape's rate that it bears: 0..1 */
 	int64_t blocked_until;                     /* wall ms; 0 when open */
 };
 void core_each_lane(struct core *, void (*each)(void *arg, const struct lane_row *), void *arg);

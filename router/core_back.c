@@ -7,9 +7,12 @@
  */
 #include "router/core_int.h"
 
+#include "mta/base/alloc.h"
 #include "mta/base/clock.h"
 #include "router/config.h"
 #include "router/session.h"
+
+#include <stdlib.h>
 
 /* The one that says most of lane and path: the widest radius, and of two alike the worse. */
 static bool
@@ -18,8 +21,8 @@ says_more(const struct outcome *a, const struct verdict *va,
 {
 	if (va->action == VERDICT_HOLD || vb->action == VERDICT_HOLD)
 		return va->action == VERDICT_HOLD;
-	if (va->split != vb->split)
-		return va->split;
+	if (va->resend != vb->resend || va->split != vb->split)
+		return va->resend || (va->split && !vb->resend);
 	if (a->scope != b->scope)
 		return a->scope > b->scope;
 	return va->pause > vb->pause || (va->slow && !vb->slow);
@@ -72,48 +75,82 @@ keep_in_mind(struct delivery *d, size_t i, const struct verdict *v)
 }
 
 static void
-take_back(struct core *c, struct delivery *d, size_t i, struct verdict *v)
+settle(struct core *c, struct delivery *d, size_t i, struct verdict *v)
 {
 	struct recipient *r = d->recipients[i];
-	const struct outcome *o = &d->rcpt[i].outcome;
-	int64_t now = clock_wall();
 
-	classify(
-	    c->config->rules, d->session->path->kind, d->route.group, o, v);
 	try_other_form(r, v);
 	keep_in_mind(d, i, v);
 	if (goes_back(d, v))
-		settle_return(c->settler, r, back_at(c, r, v, now));
+		settle_return(
+		    c->settler, r, back_at(c, r, v, clock_wall()));
 	else
-		settle_attempt(c->settler, r, d, o, v);
+		settle_attempt(c->settler, r, d, &d->rcpt[i].outcome, v);
+}
+
+/* Nothing was said of it, because the session was cut for what was said of another. */
+static bool
+was_cut_off(const struct outcome *o)
+{
+	return o->code == 0 && !o->unread && o->scope >= SCOPE_SESSION;
+}
+
+/* Returns which of the outcomes says most. */
+static size_t
+classify_all(struct core *c, const struct delivery *d, struct verdict *v)
+{
+	size_t worst = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct outcome *o = &d->rcpt[i].outcome;
+
+		classify(c->config->rules, d->session->path->kind,
+		    d->route.group, o, &v[i]);
+		if (i > 0 &&
+		    says_more(o, &v[i], &d->rcpt[worst].outcome, &v[worst]))
+			worst = i;
+	}
+	for (size_t i = 0; v[worst].resend && i < d->n; i++)
+		if (was_cut_off(&d->rcpt[i].outcome))
+			v[i] = v[worst];
+	return worst;
+}
+
+static void
+give_back_untried(struct core *c, struct delivery *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		settle_return(
+		    c->settler, d->recipients[i], clock_wall() + 1000);
+	lane_delivered(d, NULL, NULL);
+}
+
+static void
+take_back(struct core *c, struct delivery *d)
+{
+	struct verdict *v = xcalloc(d->n, sizeof(*v));
+	size_t worst = classify_all(c, d, v);
+	const struct outcome *why = &d->rcpt[worst].outcome;
+
+	for (size_t i = 0; i < d->n; i++)
+		settle(c, d, i, &v[i]);
+	if (v[worst].resend)
+		resend_all(c, &d->session->delivered, why);
+	if (lane_delivered(d, &v[worst], why))
+		core_paths_changed(c);
+	free(v);
 }
 
 static void
 on_delivered(struct task *t)
 {
 	struct delivery *d = container_of(t, struct delivery, task);
-	struct session *s = d->session;
-	struct core *c = s->core;
-	const struct outcome *why = NULL;
-	struct verdict v, worst = { 0 };
+	struct core *c = d->session->core;
 
-	for (size_t i = 0; i < d->n; i++) {
-		if (d->untried) {
-			settle_return(
-			    c->settler, d->recipients[i], clock_wall() + 1000);
-			continue;
-		}
-		take_back(c, d, i, &v);
-		if (why == NULL ||
-		    says_more(&d->rcpt[i].outcome, &v, why, &worst)) {
-			why = &d->rcpt[i].outcome;
-			worst = v;
-		}
-	}
-	if (worst.resend)
-		resend_all(c, &s->delivered, why);
-	if (lane_delivered(d, why != NULL ? &worst : NULL, why))
-		core_paths_changed(c);
+	if (d->untried)
+		give_back_untried(c, d);
+	else
+		take_back(c, d);
 	core_wake(c);
 }
 

@@ -445,7 +445,9 @@ lanes_each(struct lanes *ls, void (*each)(void *, const struct lane_row *),
 			.group = l->group,
 			.waiting = l->waiting,
 			.sending = l->sending,
-			.connections = l->sessions };
+			.connections = l->sessions,
+			.max_connections = lane_connections(l),
+			.rate = l->scale };
 		str_clear(&state);
 		describe_state(l, mono, wall, &state, &row.blocked_until);
 		row.state = state.data;

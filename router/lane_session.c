@@ -83,6 +83,23 @@ transaction_limit(const struct session *s)
 }
 
 static bool
+needs_tls(const struct lane *l, const struct recipient *r)
+{
+	struct rules_shape shape;
+
+	route_shape(l->config, &r->route, r->domain, &shape);
+	return shape.require_tls;
+}
+
+/* Recipients of one destination are of one domain and need the same, but behind a relay. */
+static bool
+is_safe_for(const struct session *s, const struct recipient *r)
+{
+	return s->require_tls || s->domain[0] != '\0' ||
+	    s->path->kind != PATH_MTA || !needs_tls(s->lane, r);
+}
+
+static bool
 goes_along(const struct recipient *r, const struct recipient *first)
 {
 	return r != NULL && r->message == first->message &&
@@ -141,7 +158,8 @@ take_delivery(struct session *session, struct sender *s)
 	d->route = first->route;
 	d->raw = goes_raw(dest->lane, first);
 	d->recipients = xcalloc(limit, sizeof(struct recipient *));
-	for (r = first; d->n < limit && goes_along(r, first);
+	for (r = first; d->n < limit && goes_along(r, first) &&
+	     (r == first || is_safe_for(session, r));
 	     r = TAILQ_FIRST(&s->waiting)) {
 		dest_unlink(dest, s, r);
 		d->recipients[d->n++] = r;
@@ -168,7 +186,7 @@ delivery_free(struct delivery *d)
 /* -- sessions ------------------------------------------------------------------------------------------ */
 
 static struct session *
-session_new(struct dest *dest)
+session_new(struct dest *dest, const struct recipient *first)
 {
 	struct lane *l = dest->lane;
 	struct session *s = xcalloc(1, sizeof(*s));
@@ -181,6 +199,7 @@ session_new(struct dest *dest)
 	    ? config_source_find(l->config, l->source)
 	    : NULL;
 	s->domain = xstrdup(dest->domain);
+	s->require_tls = needs_tls(l, first);
 	s->lane = l;
 	s->dest = dest;
 	TAILQ_INIT(&s->delivered);
@@ -323,6 +342,10 @@ dest_run(struct dest *d)
 	if (from == NULL)
 		return false;
 	s = idle_session(d);
+	if (s != NULL && !is_safe_for(s, TAILQ_FIRST(&from->waiting))) {
+		lane_close_session(s);
+		s = NULL;
+	}
 	if (s != NULL) {
 		dispatch(s, take_delivery(s, from), false);
 		return true;
@@ -331,7 +354,7 @@ dest_run(struct dest *d)
 		close_an_idle(d->lane);
 		return false;
 	}
-	s = session_new(d);
+	s = session_new(d, TAILQ_FIRST(&from->waiting));
 	dispatch(s, take_delivery(s, from), true);
 	return true;
 }

@@ -293,7 +293,7 @@ struct rules_reply {
 	const char *reason;    /* in Sisimai's vocabulary: "userunknown", "blocked", ... */
 	const char *at_expiry; /* the reason when it was the answer until the end; NULL: "expired" */
 	unsigned pause;        /* seconds of rest; 0: as back-off says */
-	bool pause_source;     /* the rest is the source's, in all its lanes to this group; else the lane's */
+	bool pause_source;     /* the rest is the source's, to whomever it sends; else the lane's */
 	bool slow;             /* halve the lane's rate and connections */
 	const char *file;
 	unsigned line;

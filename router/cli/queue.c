@@ -178,6 +178,53 @@ queue_show(const struct cli_command *cmd, const struct cli_args *args)
 	return CLI_GOOD;
 }
 
+/* -- lanes
+ * ------------------------------------------------------------------------ */
+
+static void
+print_lanes(const json_t *lanes)
+{
+	static const char *const heads[] = { "path", "source", "group",
+		"waiting", "sending", "open", "state" };
+	size_t n = sizeof(heads) / sizeof(heads[0]), i;
+	struct cli_table *t = cli_table_new(n);
+	json_t *row;
+
+	for (i = 0; i < n; i++)
+		cli_table_add(t, heads[i]);
+	for (i = 3; i < 6; i++)
+		cli_table_right(t, i);
+	for (i = 0; (row = json_array_get(lanes, i)) != NULL; i++) {
+		cli_table_add(t, cli_text(row, "path"));
+		cli_table_add(t, cli_text(row, "source"));
+		cli_table_add(t, cli_text(row, "group"));
+		cli_table_add_number(t, row, "waiting");
+		cli_table_add_number(t, row, "sending");
+		cli_table_add_number(t, row, "connections");
+		cli_table_add(t, cli_text(row, "state"));
+	}
+	cli_table_print(&t, stdout);
+}
+
+static int
+queue_lanes(const struct cli_command *cmd, const struct cli_args *args)
+{
+	json_t *reply, *lanes, *row;
+	size_t i;
+
+	if (args->argc > 1 || args->ngiven > 0)
+		return cli_usage(cmd, "queue lanes takes nothing else");
+	if ((reply = cli_ask(args, "/v1/status", NULL, NULL)) == NULL)
+		return CLI_BAD;
+	lanes = json_object_get(reply, "lanes");
+	if (!args->json)
+		print_lanes(lanes);
+	for (i = 0; args->json && (row = json_array_get(lanes, i)) != NULL; i++)
+		cli_print_json(json_incref(row));
+	json_decref(reply);
+	return CLI_GOOD;
+}
+
 /* -- retry and delete
  * ---------------------------------------------------------------- */
 
@@ -235,6 +282,7 @@ static const struct verb {
 	int (*run)(const struct cli_command *, const struct cli_args *);
 } verbs[] = {
 	{ "list", queue_list },
+	{ "lanes", queue_lanes },
 	{ "show", queue_show },
 	{ "retry", queue_retry },
 	{ "delete", queue_delete },
@@ -251,9 +299,10 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (args.argc > 0 && strcmp(verbs[i].name, args.argv[0]) == 0)
 			return verbs[i].run(cmd, &args);
-	return cli_usage(cmd, "expected list, show, retry or delete");
+	return cli_usage(cmd, "expected list, lanes, show, retry or delete");
 }
 
 const struct cli_command cli_queue = { "queue",
-	"list|show ID|retry|delete [ID] [--to A] [--domain D] ...",
-	"list what waits, show why, try it now, delete it", run, options };
+	"list|lanes|show ID|retry|delete [ID] [--to A] [--domain D] ...",
+	"list what waits and where, show why, try it now, delete it", run,
+	options };

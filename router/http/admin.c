@@ -48,6 +48,7 @@ struct admin_large {
 static const struct admin_route routes[] = {
 	{ "/v1/status", false, EVHTTP_REQ_GET, admin_status },
 	{ "/v1/stats", false, EVHTTP_REQ_GET, admin_stats },
+	{ "/v1/tls", false, EVHTTP_REQ_GET, admin_tls },
 	{ "/v1/queue", false, EVHTTP_REQ_GET, admin_queue_list },
 	{ "/v1/queue/retry", false, EVHTTP_REQ_POST, admin_queue_retry },
 	{ "/v1/queue/delete", false, EVHTTP_REQ_POST, admin_queue_delete },
@@ -429,6 +430,9 @@ add_lane(void *arg, const struct lane_row *lane)
 	json_object_set_new(row, "sending", json_integer(lane->sending));
 	json_object_set_new(
 	    row, "connections", json_integer(lane->connections));
+	json_object_set_new(
+	    row, "max_connections", json_integer(lane->max_connections));
+	json_object_set_new(row, "rate", json_real(lane->rate));
 	admin_put_time(row, "blocked_until", lane->blocked_until);
 	json_array_append_new(lanes, row);
 }

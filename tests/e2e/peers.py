@@ -14,6 +14,8 @@ import harness as h
 POSTFIX = "/usr/sbin/postfix"
 PEERS = os.path.join(h.ROOT, "build", "peers")
 EXIM = os.path.join(PEERS, "usr", "sbin", "exim4")
+NSD = os.path.join(PEERS, "usr", "sbin", "nsd")
+LIBRARIES = {"LD_LIBRARY_PATH": os.path.join(PEERS, "usr", "lib", os.uname().machine + "-linux-gnu")}
 EXIM_UID = 64999
 
 MASTER_CF = """\

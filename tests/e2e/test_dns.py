@@ -8,6 +8,7 @@ import os
 import re
 
 import harness as h
+import peers
 
 SETTINGS = """\
 hostname = "mx1.mail.example.jp"
@@ -201,12 +202,12 @@ def test_zone():
                for s in re.findall(r'"([^"]*)"', line)]
     h.check(strings and max(map(len, strings)) == 255, "no string is full, or one is too long")
     h.check("; " in text and "modify-address-attribute" in text, "no way to ask for reverse DNS")
-    checker = "/usr/sbin/nsd-checkzone"
-    h.need(os.access(checker, os.X_OK), "needs nsd-checkzone")
+    checker = peers.NSD + "-checkzone"
+    h.need(os.access(checker, os.X_OK), "nsd is not unpacked")
     zone = h.work.write(h.work.file("zone"), "$TTL 3600\n"
                         "example.jp. IN SOA ns.example.jp. a.example.jp. 1 3600 600 86400 600\n"
                         "example.jp. IN NS ns.example.jp.\nns.example.jp. IN A 192.0.2.53\n" + text)
-    done = h.run([checker, "example.jp", zone])
+    done = h.run([checker, "example.jp", zone], env=peers.LIBRARIES)
     h.check("ok" in done.stdout and "warning" not in done.stderr, done.stdout + done.stderr)
 
 

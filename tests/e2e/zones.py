@@ -17,6 +17,7 @@ import ssl
 import threading
 
 import harness as h
+import peers
 
 HEAD = """\
 $TTL 1
@@ -49,7 +50,8 @@ class Nameserver:
     serial = 0
 
     def __init__(self, zones):
-        for program in ("nsd", "ldns-signzone", "ldns-keygen"):
+        h.need(os.access(peers.NSD, os.X_OK), "nsd is not unpacked")
+        for program in ("ldns-signzone", "ldns-keygen"):
             h.need(shutil.which(program, path="/usr/sbin:/usr/bin"), f"{program} is not installed")
         self.top = h.work.file("nsd")
         os.makedirs(self.top)
@@ -64,8 +66,8 @@ class Nameserver:
                 self.write(zone, records)
                 conf += f'zone:\n\tname: "{zone}"\n\tzonefile: "{zone}.served"\n'
         h.work.write(os.path.join(self.top, "nsd.conf"), conf)
-        self.process = h.Process("nsd", ["/usr/sbin/nsd", "-d", "-c",
-                                         os.path.join(self.top, "nsd.conf")])
+        self.process = h.Process(
+            "nsd", [peers.NSD, "-d", "-c", os.path.join(self.top, "nsd.conf")], env=peers.LIBRARIES)
         h.wait_until(self.answers, lambda: "nsd answers: " + self.process.stderr(), 20)
 
     def make_keys(self, zone):
