@@ -16,11 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND  "pace"
-#define START "start" /* the kind of our own mark that the store has been used */
-#define LONG  60000   /* ms */
+#define KIND "pace"
+#define START                                                                  \
+	"start"	   /* the kind of our own mark that the store has been used */
+#define LONG 60000 /* ms */
 
-/* -- before the restart -------------------------------------------------------------------------- */
+/* -- before the restart
+ * -------------------------------------------------------------------------- */
 
 struct kept_pace {
 	STAILQ_ENTRY(kept_pace) link;
@@ -71,7 +73,9 @@ lanes_forget_kept(struct lanes *ls)
 	map_free(&ls->kept);
 }
 
-/* -- a lane ---------------------------------------------------------------------------------------- */
+/* -- a lane
+ * ----------------------------------------------------------------------------------------
+ */
 
 void
 lane_restore(struct lane *l)

@@ -13,8 +13,8 @@ static const struct rules_warm_up *
 plan_of(const struct lane *l)
 {
 	return l->shape.warm_up != NULL
-	    ? ruleset_warm_up(l->config->rules, l->shape.warm_up)
-	    : NULL;
+		   ? ruleset_warm_up(l->config->rules, l->shape.warm_up)
+		   : NULL;
 }
 
 /* From the wall's time to the lane's. What has no end is told when it is over
@@ -43,8 +43,7 @@ lane_leave_at(const struct lane *l, int64_t now)
 	int64_t at = lane_open_at(l, now), until;
 	const char *why;
 
-	if (pauses_rest(
-		c->pauses, l->path, l->source, l->group, &until, &why))
+	if (pauses_rest(c->pauses, l->path, l->source, l->group, &until, &why))
 		at = later(at, mono_of(until, now));
 	if (sources_allowance(
 		c->sources, l->source, l->group, plan_of(l), &until) == 0)
@@ -58,8 +57,8 @@ lane_room(const struct lane *l, int64_t now)
 	unsigned paced = pace_room(&l->pace, now), allowed;
 	int64_t again;
 
-	allowed = sources_allowance(l->lanes->core->sources, l->source,
-	    l->group, plan_of(l), &again);
+	allowed = sources_allowance(
+	    l->lanes->core->sources, l->source, l->group, plan_of(l), &again);
 	return paced < allowed ? paced : allowed;
 }
 
@@ -78,8 +77,8 @@ lane_paused_why(const struct lane *l, int64_t *until)
 {
 	const char *why;
 
-	return pauses_rest(l->lanes->core->pauses, l->path, l->source,
-		   l->group, until, &why)
-	    ? why
-	    : NULL;
+	return pauses_rest(l->lanes->core->pauses, l->path, l->source, l->group,
+		   until, &why)
+		   ? why
+		   : NULL;
 }

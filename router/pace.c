@@ -163,7 +163,7 @@ static bool
 stands(const struct pace *p, uint64_t number)
 {
 	return number < p->next &&
-	    p->next - number <= (uint64_t)p->size * p->nslots;
+	       p->next - number <= (uint64_t)p->size * p->nslots;
 }
 
 void
@@ -226,14 +226,14 @@ pace_opened(struct pace *p)
 	return opened;
 }
 
-/* "SIZE ENDED ENDED ...", oldest first; 0: it has not ended. */
+/* "SIZE SPACED ENDED ENDED ...", oldest first; 0: it has not ended. */
 void
 pace_write(const struct pace *p, int64_t offset, struct str *out)
 {
 	uint64_t last = p->next / p->size + (p->next % p->size != 0);
 	uint64_t first = last > p->nslots ? last - p->nslots : 0;
 
-	str_addf(out, "%u", p->size);
+	str_addf(out, "%u %lld", p->size, (long long)p->spaced + offset);
 	for (uint64_t i = first; i < last; i++) {
 		const struct pace_slot *s = &p->slots[i % p->nslots];
 
@@ -259,22 +259,29 @@ pace_read(struct pace *p, const char *text, int64_t now, int64_t offset)
 {
 	char *end;
 	unsigned long size = strtoul(text, &end, 10);
+	double interval;
 
 	if (p->count == 0)
 		return;
+	interval = (double)p->period / p->count * (double)size;
 	if (end == text || size == 0 || size > INT_MAX) {
 		pace_fill(p, now);
 		return;
 	}
 	need_slots(p);
+	p->spaced = (double)strtoll(end, &end, 10) - (double)offset;
+	if (p->spaced > (double)now + interval)
+		p->spaced =
+		    (double)now + interval; /* by a clock that was ahead */
 	while (*end == ' ') {
 		int64_t ended = strtoll(end + 1, &end, 10);
 		bool known = ended > 0 && *end != '\0';
 
 		/* Not known, or by a clock that was ahead. */
-		if (!known || ended - offset > now)
+		if (!known || ended > now + offset)
 			ended = now + offset;
-		add_ended(p, (unsigned)size, ended - offset);
+		add_ended(p, size < p->count ? (unsigned)size : p->count,
+		    ended - offset);
 	}
 	/* The slot in hand is left as it is: full, though it may not be. */
 	while (p->next % p->size != 0)

@@ -206,13 +206,22 @@ print_lanes(const json_t *lanes)
 	cli_table_print(&t, stdout);
 }
 
+static bool
+has_options(const struct cli_args *args)
+{
+	for (size_t k = 0; options[k].name != NULL; k++)
+		if (args->value[k] != NULL)
+			return true;
+	return false;
+}
+
 static int
 queue_lanes(const struct cli_command *cmd, const struct cli_args *args)
 {
 	json_t *reply, *lanes, *row;
 	size_t i;
 
-	if (args->argc > 1 || args->ngiven > 0)
+	if (args->argc > 1 || has_options(args))
 		return cli_usage(cmd, "queue lanes takes nothing else");
 	if ((reply = cli_ask(args, "/v1/status", NULL, NULL)) == NULL)
 		return CLI_BAD;

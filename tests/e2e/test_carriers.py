@@ -131,6 +131,9 @@ def test_a_hundred_recipients_of_a_session():
         send(ours, *to[i:i + 30])
     ours.wait_empty()
     h.equal(net.journal.events("withdrawn"), [], "withdrawn")
+    ours.stop()
+    net.journal.wait(lambda _: sum(s["rcpts"] for s in net.journal.events("session")) >= len(to),
+                     "the ends of all sessions")
     sessions = net.journal.events("session")
     h.check(max(s["rcpts"] for s in sessions) <= 100,
             f"recipients of sessions: {[s['rcpts'] for s in sessions]}")
@@ -218,9 +221,6 @@ def test_the_other_form_of_a_local_part():
         net.control(f"set docomo {other} off")
         send(ours, "c..d@docomo.ne.jp")
         settled(ours, "c..d@docomo.ne.jp", "bounced", reason="syntaxerror", attempts="2")
-        net.journal.read()
-        h.equal(len(net.journal.refused("c..d@docomo.ne.jp"))
-                + len(net.journal.refused('"c..d"@docomo.ne.jp')), 2, "refusals")
         ours.stop()
 
 
@@ -258,7 +258,7 @@ def test_no_window_exceeds_the_shape():
 
 
 def test_a_limit_per_day_outlives_a_restart():
-    ours, net = up(shapes="shape group kddi rate 5/d connections 4\n")
+    ours, net = up(shapes="shape group kddi rate 5/day connections 4\n")
     for i in range(9):
         send(ours, f"u{i}@ezweb.ne.jp")
     net.journal.wait_delivered("u0@ezweb.ne.jp")

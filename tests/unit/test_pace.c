@@ -61,9 +61,9 @@ take_off(struct pace *p, unsigned n, int64_t now, unsigned slowest)
 {
 	int64_t took = draw(slowest + 1);
 	/* Mostly at one of the ends. */
-	int64_t after = draw(3) == 0 ? draw((unsigned)took + 1)
-	    : draw(2) == 0	     ? took
-				     : 0;
+	int64_t after = draw(3) == 0   ? draw((unsigned)took + 1)
+			: draw(2) == 0 ? took
+				       : 0;
 
 	peer.flight[peer.nflights++] =
 	    (struct flight){ pace_start(p, n, now, 1), n, now + took };
@@ -104,16 +104,16 @@ run(struct pace *p, int64_t from, int64_t to, unsigned batch, unsigned slowest)
 		unsigned room, n;
 
 		land(p, now);
-		while (pace_open_at(p, now) <= now &&
-		    peer.nflights < 64 && (room = pace_room(p, now)) > 0) {
+		while (pace_open_at(p, now) <= now && peer.nflights < 64 &&
+		       (room = pace_room(p, now)) > 0) {
 			n = 1 + draw(batch);
 			take_off(p, n < room ? n : room, now, slowest);
 		}
 		/* What open_at says, room keeps. */
 		if (pace_open_at(p, now) > now)
 			assert_true(peer.nflights == 64 ||
-			    pace_room(p, now) == 0 ||
-			    pace_open_at(p, now) > now);
+				    pace_room(p, now) == 0 ||
+				    pace_open_at(p, now) > now);
 	}
 }
 
@@ -122,11 +122,20 @@ static const struct {
 	int64_t period;
 	unsigned batch, slowest;
 } rates[] = {
-	{ 1, 1000, 1, 0 },	{ 1, 1000, 3, 900 },   { 5, 1000, 1, 0 },
-	{ 5, 1000, 1, 300 },	{ 5, 1000, 5, 3000 },  { 14, 1000, 1, 150 },
-	{ 100, 1000, 10, 50 },	{ 127, 1000, 1, 5 },   { 128, 1000, 1, 5 },
-	{ 129, 1000, 7, 5 },	{ 1000, 1000, 20, 3 }, { 60, 60000, 1, 2000 },
-	{ 300, 60000, 30, 90000 }, { 7, 3000, 2, 7000 },
+	{ 1, 1000, 1, 0 },
+	{ 1, 1000, 3, 900 },
+	{ 5, 1000, 1, 0 },
+	{ 5, 1000, 1, 300 },
+	{ 5, 1000, 5, 3000 },
+	{ 14, 1000, 1, 150 },
+	{ 100, 1000, 10, 50 },
+	{ 127, 1000, 1, 5 },
+	{ 128, 1000, 1, 5 },
+	{ 129, 1000, 7, 5 },
+	{ 1000, 1000, 20, 3 },
+	{ 60, 60000, 1, 2000 },
+	{ 300, 60000, 30, 90000 },
+	{ 7, 3000, 2, 7000 },
 };
 
 #define N(a) (sizeof(a) / sizeof(a[0]))
@@ -150,7 +159,8 @@ no_window_holds_more(void **state)
 	}
 }
 
-/* With a quick peer nearly all of the rate is used, and no period begins with a burst. */
+/* With a quick peer nearly all of the rate is used, and no period begins with a
+ * burst. */
 static void
 it_is_used(void **state)
 {
@@ -238,12 +248,12 @@ what_was_sent_counts_on(void **state)
 
 			if (pace_set(&p, count, 1000, false))
 				for (size_t k = 0; k < peer.nflights; k++)
-					pace_resume(&p,
-					    peer.flight[k].number,
+					pace_resume(&p, peer.flight[k].number,
 					    peer.flight[k].n);
 			run(&p, now, now + 1700, 4, 700);
 			now += 1700;
-			/* Once a whole period is behind it, only the new rate counts. */
+			/* Once a whole period is behind it, only the new rate
+			 * counts. */
 			if (count > highest)
 				highest = count;
 			assert_in_range(busiest(1000), 1, highest);
@@ -274,7 +284,8 @@ after_a_restart(void **state)
 				pace_write(&p, wall, &text);
 			}
 		}
-		/* What was on its way has arrived before the next process is there. */
+		/* What was on its way has arrived before the next process is
+		 * there. */
 		now += 4001;
 		for (size_t i = 0; i < peer.n; i++)
 			assert_true(peer.at[i] < now);
@@ -294,7 +305,9 @@ text_that_is_none(void **state)
 {
 	static const char *const texts[] = { "", "x", "0 1 2", "99999999999",
 		"-1", "5", "5 ", "5 x", "1 9223372036854775807",
-		"1 -9223372036854775808 1", "3 1 2 3 4 5 6 7 8 9" };
+		"1 -9223372036854775808 1", "3 1 2 3 4 5 6 7 8 9",
+		"1 9223372036854775807 9223372036854775807 1",
+		"2147483647 9 9 9", "10 -9223372036854775808 -5 -5" };
 
 	(void)state;
 	for (size_t i = 0; i < N(texts); i++) {
