@@ -8,8 +8,6 @@ ended included, since each was waited for.
 
 import os
 import platform
-import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,154 +16,16 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
 import harness as h  # noqa: E402
-import oiwake  # noqa: E402
-import peers  # noqa: E402
 from latency import answer_times  # noqa: E402
 from rules import part_rules  # noqa: E402
+from signed import part_signed  # noqa: E402
 from signing import part_dkim  # noqa: E402
+from wire import (  # noqa: E402
+    MESSAGES, ROUNDS, SESSIONS, SIZE, Sink, alone_once, finish, oiwake_start, postfix_start,
+    relay_once, row, source, tree_cpu)
 
-MESSAGES = int(os.environ.get("BENCH_MESSAGES", "10000"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 QUEUE = int(os.environ.get("BENCH_QUEUE", "1000000"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "20"))
-SESSIONS = 50
-SIZE = 5120
-LIMIT = 1200.0
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-# -- processor time ----------------------------------------------------------------------------
-
-def stat_times(pid):
-    """(own and waited-for CPU seconds, parent) of a process."""
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return sum(int(x) for x in fields[11:15]) / TICKS, int(fields[1])
-
-
-def tree_cpu(root):
-    """CPU seconds of a process, its living descendants and all children they have waited for."""
-    times, children = {}, {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                times[int(name)], parent = stat_times(name)
-                children.setdefault(parent, []).append(int(name))
-            except (FileNotFoundError, ProcessLookupError):
-                pass
-    total, todo = 0.0, [root]
-    while todo:
-        pid = todo.pop()
-        total += times.get(pid, 0.0)
-        todo += children.get(pid, [])
-    return total
-
-
-def children_cpu():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-# -- source and sink ---------------------------------------------------------------------------
-
-class Sink:
-    """smtp-sink with its running counters in a file, which tells when it has how many messages."""
-
-    number = 0
-
-    def __init__(self, port):
-        Sink.number += 1
-        self.port = port
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        path = h.work.file(f"sink.{Sink.number}")
-        with open(path, "wb") as out:
-            self.popen = subprocess.Popen(
-                ["smtp-sink", *user, "-c", "-m", "1000", f"127.0.0.1:{port}", "1000"],
-                stdin=subprocess.DEVNULL, stdout=out, preexec_fn=h.die_with_parent)
-        self.counters = open(path, "rb")
-        h.wait_until(self.answers, "smtp-sink listens", 10)
-
-    answers = peers.Postfix.answers
-
-    def messages(self):
-        """From lines such as `sess=50 quit=0 mesg=123`, the last whole one."""
-        self.counters.seek(max(0, os.fstat(self.counters.fileno()).st_size - 200))
-        found = re.findall(rb"mesg=(\d+)\s", self.counters.read())
-        return int(found[-1]) if found else 0
-
-    def wait(self, count, limit=1200.0):
-        h.wait_until(lambda: self.messages() >= count,
-                     lambda: f"{count} messages at the sink, it has {self.messages()}",
-                     limit, pause=0.005)
-        h.equal(self.messages(), count, "messages at the sink")
-
-    def stop(self):
-        self.popen.kill()
-        self.popen.wait()
-        self.counters.close()
-
-
-def source(port, count, keep, sessions=SESSIONS, recipients=1, to="someone@sink.test"):
-    argv = ["smtp-source", "-s", str(sessions), "-l", str(SIZE), "-m", str(count),
-            "-f", "info@news.test", "-t", to, "-M", "source.test"]
-    if keep:
-        argv.append("-d")
-    if recipients > 1:
-        argv += ["-r", str(recipients)]
-    return subprocess.Popen(argv + [f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL,
-                            preexec_fn=h.die_with_parent)
-
-
-def finish(process, what):
-    if process.wait(LIMIT) != 0:
-        raise h.Failed(f"{what} ended with status {process.returncode}")
-
-
-def relay_once(into, sink_port, cpu, keep):
-    """MESSAGES through a product; (messages/s until the sink has all, its CPU ms per message,
-    messages/s taken in)."""
-    sink = Sink(sink_port)
-    before = cpu()
-    start = time.monotonic()
-    finish(source(into, MESSAGES, keep), "smtp-source")
-    taken = time.monotonic() - start
-    sink.wait(MESSAGES)
-    took = time.monotonic() - start
-    used = cpu() - before
-    sink.stop()
-    return MESSAGES / took, used * 1000 / MESSAGES, MESSAGES / taken
-
-
-def alone_once(sink_port, keep):
-    """Source and sink without anything between: (messages/s, their CPU ms per message)."""
-    before = children_cpu()
-    sink = Sink(sink_port)
-    start = time.monotonic()
-    finish(source(sink_port, MESSAGES, keep), "smtp-source")
-    sink.wait(MESSAGES)
-    took = time.monotonic() - start
-    sink.stop()
-    return MESSAGES / took, (children_cpu() - before) * 1000 / MESSAGES
-
-
-# -- the products ------------------------------------------------------------------------------
-
-def postfix_start(sink_port):
-    return peers.Postfix(h.work.file("postfix"), [
-        f"default_transport = smtp:[127.0.0.1]:{sink_port}",
-        "default_process_limit = 200",
-        "initial_destination_concurrency = 50",
-        "default_destination_concurrency_limit = 100",
-        "smtpd_client_connection_count_limit = 0",
-        "smtpd_client_connection_rate_limit = 0",
-        "in_flow_delay = 0",
-        "smtp_tls_security_level = none",
-        "smtpd_tls_security_level = none",
-    ])
-
-
-def oiwake_start(sink_port, name="oiwake"):
-    return oiwake.Oiwake(oiwake.bench_config(name, sink_port))
 
 
 # -- the parts ---------------------------------------------------------------------------------
@@ -231,14 +91,6 @@ def part_relay():
     ours.stop()
 
 
-def row(name, rates, taken, cpus):
-    rate, cpu = statistics.median(rates), statistics.median(cpus)
-    took_in = f"{statistics.median(taken):12.0f}" if taken else f"{'':12}"
-    spread = f"{min(rates):.0f}-{max(rates):.0f}"
-    print(f"{name:22}{rate:12.0f}{spread:>16}{took_in}{cpu:13.3f}", flush=True)
-    return rate, cpu
-
-
 def part_answer():
     """Time from end of data to its 250 at 500 messages a second."""
     sink_port = h.free_port()
@@ -299,7 +151,7 @@ def memory(when, ours):
 
 
 PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules,
-         "dkim": part_dkim}
+         "dkim": part_dkim, "signed": part_signed}
 
 
 def main():

@@ -359,11 +359,12 @@ class Sandbox:
             return f.read()
 
 
-def bench_config(name, sink_port, connections=50, messages=1000, log_level="info"):
+def bench_config(name, sink_port, connections=50, messages=1000, log_level="info", dkim=False):
     """For tests/bench: everything to the sink, but held.test to a port where nobody answers."""
-    config = Config(None, name=name, dkim=False, threads=os.cpu_count(), log_level=log_level,
+    sign = "yes" if dkim else "no"
+    config = Config(None, name=name, dkim=dkim, threads=os.cpu_count(), log_level=log_level,
                     smtp_port=sink_port, limits="\tmax-connections-per-client = 1000",
-                    mta="\trelay-host = 127.0.0.1\n\tsign = no\n\ttls = none")
+                    mta=f"\trelay-host = 127.0.0.1\n\tsign = {sign}\n\ttls = none")
     config.text += (f'\npath "dead" {{\n\ttype = mta\n\tpool = keitai\n\tport = {h.free_port()}\n'
                     "\tallow-private = yes\n\trelay-host = 127.0.0.1\n\tsign = no\n}\n")
     config.save()
