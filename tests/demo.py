@@ -40,9 +40,12 @@ CHANGES = (
     ('"*:587"', '"127.0.0.1:{submission}"'),
     ('"*:465"', '"127.0.0.1:{submissions}"'),
     ('"10.0.1.20:25"', '"127.0.0.1:{relay}"'),
+    ('"10.0.1.21:25"', '"127.0.0.1:{bounces}"'),
     ('"10.0.1.21"', '"127.0.20.1"'),
+    ('"203.0.113.21"', '"127.0.20.1"'),
     ('"10.0.1.22"', '"127.0.20.2"'),
-    ('type = mta', 'type = mta\n\tport = {smtp}\n\tallow-private = yes\n\tpreflight = off'),
+    ('"203.0.113.22"', '"127.0.20.2"'),
+    ('type = mta', 'type = mta\n\tport = {smtp}\n\tallow-private = yes'),
     ('type          = ses', 'type          = ses\n\tport = {ses}\n\tallow-private = yes\n'
      '\tca-file = "{ca}"'),
     ('rate          = 14 ', 'rate          = 400 '),
@@ -67,7 +70,12 @@ shape group yahoo       rate 40/s   retry 2s,3s,5s
 
 ZONE = ("mail.example.jp A 127.0.0.1", "mx1.mail.example.jp A 127.0.20.1",
         "mx2.mail.example.jp A 127.0.20.2", "news.example.jp MX 10 mx.example.com",
-        "partner.example MX 10 mx.example.com", "1.20.0.127.in-addr.arpa PTR mx1.mail.example.jp",
+        "partner.example MX 10 mx.example.com", "b.example.jp MX 10 mx1.mail.example.jp",
+        *(f"{name} TXT v=spf1 a -all" for name in ("mx1.mail.example.jp", "mx2.mail.example.jp")),
+        *(f"{name} TXT v=spf1 ip4:127.0.20.1 ip4:127.0.20.2 include:amazonses.com ~all"
+          for name in ("news.example.jp", "b.example.jp")),
+        "amazonses.com TXT v=spf1 ip4:199.255.192.0/22 -all",
+        "_dmarc.example.jp TXT v=DMARC1; p=none; adkim=r; aspf=r", "1.20.0.127.in-addr.arpa PTR mx1.mail.example.jp",
         "2.20.0.127.in-addr.arpa PTR mx2.mail.example.jp")
 
 # Which carrier a host of the sandbox is.
@@ -118,11 +126,12 @@ class Config:
         self.path = h.work.file("oiwake.conf")
         self.log = h.work.file("oiwake.log")
         self.socket = oiwake.short_path(h.work.file("admin.sock"))
-        self.ports = {n: h.free_port() for n in ("submission", "submissions", "relay")}
+        self.ports = {n: h.free_port() for n in ("submission", "submissions", "relay", "bounces")}
         self.keys()
         self.write_settings(net)
         h.work.write("users", "", 0o600)
         h.work.write("ses-password", SES_PASSWORD + "\n", 0o600)
+        h.work.write("return-path.key", "a secret of the demo's\n", 0o600)
         h.work.write("demo.rules", RULES)
         for name in ("oiwake.rules", "carriers.rules"):
             shutil.copy(os.path.join(h.ROOT, "conf", name), TOP)
@@ -454,6 +463,8 @@ def start():
     ours.add_user(USER, PASSWORD)
     print("$ oiwake check")
     print(ours.cli("check").stdout)
+    print("$ oiwake doctor news.example.jp")
+    print(ours.cli("doctor", "news.example.jp").stdout)
     print("$ oiwake explain taro@docomo.ne.jp")
     print(ours.cli("explain", "taro@docomo.ne.jp").stdout)
     return net, ours
