@@ -254,6 +254,7 @@ settle_too_late(struct job *j)
 	take_meaning_of_expiry(j);
 	j->s.as = SETTLE_FINAL;
 	j->s.counters |= 1u << COUNT_EXPIRED;
+	j->s.before = j->s.event; /* its last attempt may have arrived all the same */
 	j->s.event = EVENT_EXPIRED;
 	j->event = "expired";
 	if (j->outcome.enhanced[0] == '\0')
@@ -450,15 +451,14 @@ settle_expired(struct settler *st, struct recipient *r)
 
 /* -- to the store and after ----------------------------------------------------------------------------------- */
 
-/* The final line of a recipient, or of one attempt. */
 static void
-log_job(const struct job *j)
+log_event(const struct job *j, const char *event)
 {
 	const struct recipient *r = j->r;
 	char id[RECIPIENT_ID_TEXT];
 	struct logline l;
 
-	if (j->event == NULL || !log_start(&l, LOG_INFO, j->event))
+	if (!log_start(&l, LOG_INFO, event))
 		return;
 	log_str(&l, "id", recipient_id_text(r->message->id, r->index, id));
 	log_str(&l, "from", r->message->from);
@@ -494,6 +494,16 @@ log_job(const struct job *j)
 		log_str(&l, "remote_id", j->remote_id);
 	log_str(&l, "reply", j->outcome.text);
 	log_end(&l);
+}
+
+/* The final line of a recipient, or of one attempt; of both when it ended unread. */
+static void
+log_job(const struct job *j)
+{
+	if (j->s.before == EVENT_UNREAD)
+		log_event(j, "unread");
+	if (j->event != NULL)
+		log_event(j, j->event);
 }
 
 static void

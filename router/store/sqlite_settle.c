@@ -51,14 +51,15 @@ sqlite_add_event(
 
 static enum store_status
 add_event(struct sqlite_engine *eng, const struct settlement *s,
-    const struct route *route, const char *sender, struct err *e)
+    enum event_type type, const struct route *route, const char *sender,
+    struct err *e)
 {
 	const struct outcome *o = s->outcome;
 	struct event_row ev = {
 		.at = s->at,
 		.message = s->message,
 		.index = s->index,
-		.type = s->event,
+		.type = type,
 		.sender = sender,
 		.recipient =
 		    s->address != NULL ? s->address : eng->stored.address,
@@ -72,7 +73,7 @@ add_event(struct sqlite_engine *eng, const struct settlement *s,
 		.remote_id = s->remote_id,
 	};
 
-	if (s->event == EVENT_NONE)
+	if (type == EVENT_NONE)
 		return STORE_OK;
 	if (o != NULL) {
 		ev.code = o->code;
@@ -185,8 +186,10 @@ settle_rest(struct sqlite_engine *eng, const struct settlement *s,
     const struct route *route, const char *sender, struct txn *txn,
     struct err *e)
 {
-	enum store_status st = add_event(eng, s, route, sender, e);
+	enum store_status st = add_event(eng, s, s->before, route, sender, e);
 
+	if (st == STORE_OK)
+		st = add_event(eng, s, s->event, route, sender, e);
 	count(s, route, sender, txn);
 	return st == STORE_OK ? add_notice(eng, s, txn, e) : st;
 }

@@ -171,6 +171,7 @@ struct settlement {
 	const char *sender;           /* sender's domain, part of the key */
 	const char *address;          /* for the event */
 	unsigned counters;            /* bits 1u << enum counter: each counted once */
+	enum event_type before;       /* another one, of the attempt that led to it */
 	enum event_type event;
 	int64_t at;                   /* wall ms */
 	const struct outcome *outcome;/* for the event; may be NULL */

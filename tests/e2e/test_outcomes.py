@@ -156,6 +156,19 @@ def test_expiry():
     ours.stop()
 
 
+def test_unread_at_the_end():
+    """An attempt without an answer that was the last: told and counted as unread and as expired"""
+    ours, net = up(shapes="shape domain ordinary.test retry 1s expiry 1s")
+    net.control("set all delay 300")
+    send(ours, "closedot9@ordinary.test")
+    settled(ours, "closedot9@ordinary.test", event="expired")
+    h.equal(len(net.journal.delivered("closedot9@ordinary.test")), 1, "taken")
+    h.equal(len(ours.attempts("unread", "closedot9@ordinary.test")), 1, "told as unread")
+    h.equal(ours.total("unread"), 1, "unread")
+    h.equal(ours.total("expired"), 1, "expired")
+    ours.stop()
+
+
 def test_notice_of_failure():
     """The sender gets an RFC 3464 notice with ENVID, ORCPT and as much of the message as asked"""
     ours, net = up()

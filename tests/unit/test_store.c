@@ -226,6 +226,27 @@ accepted_moves_with_the_route(void **state)
 }
 
 static void
+the_attempt_that_ended_it_has_an_event_too(void **state)
+{
+	int64_t id = put(1, DUE, true);
+	struct settlement s = settlement(
+	    id, 0, SETTLE_FINAL, 1u << COUNT_UNREAD | 1u << COUNT_EXPIRED);
+	struct view *v;
+
+	(void)state;
+	s.before = EVENT_UNREAD;
+	s.event = EVENT_EXPIRED;
+	assert_int_equal(ask_settle(&s, NULL), STORE_OK);
+	v = look();
+	assert_int_equal(v->nrecipients, 0);
+	assert_int_equal(v->nevents, 2);
+	assert_int_equal(v->event[0].type, EVENT_UNREAD);
+	assert_int_equal(v->event[1].type, EVENT_EXPIRED);
+	assert_int_equal(count_of(v, "mta", COUNT_UNREAD), 1);
+	look_away(v);
+}
+
+static void
 a_settlement_tells_all_in_its_event(void **state)
 {
 	int64_t id = put(1, DUE, true);
@@ -879,6 +900,7 @@ main(void)
 		T(a_body_lives_as_long_as_its_last_recipient),
 		T(an_id_that_is_taken_is_rejected_alone),
 		T(accepted_moves_with_the_route),
+		T(the_attempt_that_ended_it_has_an_event_too),
 		T(a_settlement_tells_all_in_its_event),
 		T(a_retry_waits_and_a_return_is_as_before),
 		T(what_is_settled_is_skipped),
