@@ -398,13 +398,6 @@ lanes_end_rests(struct lanes *ls, const char *path)
 
 /* -- for people ------------------------------------------------------------------------------------------------ */
 
-/* Not for want of a moment, or of an answer to what is on its way. */
-static bool
-is_used_up(int64_t leave_at, int64_t now)
-{
-	return leave_at > now + 60000 && leave_at != INT64_MAX;
-}
-
 static void
 describe_state(const struct lane *l, int64_t mono, int64_t wall,
     struct str *state, int64_t *until)
@@ -424,7 +417,7 @@ describe_state(const struct lane *l, int64_t mono, int64_t wall,
 		str_addf(state, "path closed: %s", b->why);
 	else if (*until != 0)
 		str_addf(state, "resting: %s", b->why);
-	else if (is_used_up(lane_leave_at(l, mono), mono))
+	else if (lane_is_used_up(l, mono))
 		str_adds(state, "waiting: the source's allowance of today or "
 				"the rate is used up");
 	else

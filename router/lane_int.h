@@ -115,6 +115,8 @@ bool lane_waits_for_path(const struct recipient *);
 /* lane_leave.c */
 /* As lane_open_at, with what operators have paused and what the source may send today. */
 int64_t lane_leave_at(const struct lane *, int64_t now);
+/* Nobody may leave for more than a moment, and not for want of an answer to what is on its way. */
+bool lane_is_used_up(const struct lane *, int64_t now);
 /* How many may leave together then. */
 unsigned lane_room(const struct lane *, int64_t now);
 /* The delivery leaves now: counted against all of that. */

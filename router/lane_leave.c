@@ -72,6 +72,14 @@ lane_leaves(struct lane *l, struct delivery *d, int64_t now)
 	    (unsigned)d->n);
 }
 
+bool
+lane_is_used_up(const struct lane *l, int64_t now)
+{
+	int64_t at = lane_leave_at(l, now);
+
+	return at > now + 60000 && at != INT64_MAX;
+}
+
 const char *
 lane_paused_why(const struct lane *l, int64_t *until)
 {

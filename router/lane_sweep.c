@@ -1,6 +1,6 @@
 /*
  * lane_sweep.c - what has become old in lanes: idle sessions, recipients past their time behind a
- * destination that fails, lanes that nobody needs.
+ * destination that fails or a lane that is kept back, lanes that nobody needs.
  */
 #include "router/lane_int.h"
 
@@ -50,9 +50,9 @@ close_old(struct lanes *ls, int64_t now)
 			}
 }
 
-/* What a destination that has been failing owes its waiting: a word, and an end, with the reason. */
+/* What a destination that sends nothing owes its waiting: a word, and an end, with the reason. */
 static void
-settle_waiting(struct dest *d, const struct backoff *b)
+settle_waiting(struct dest *d, const char *why)
 {
 	struct recipient_list late = TAILQ_HEAD_INITIALIZER(late),
 			      expired = TAILQ_HEAD_INITIALIZER(expired);
@@ -61,34 +61,57 @@ settle_waiting(struct dest *d, const struct backoff *b)
 	struct look look = { ls, settler, clock_wall() };
 	struct recipient *r;
 
-	if (b->failures == 0)
-		return;
 	lane_take_from(d, waited_too_long, &look, &expired);
 	lane_take_from(d, is_owed_a_word, &look, &late);
 	while ((r = TAILQ_FIRST(&expired)) != NULL) {
 		TAILQ_REMOVE(&expired, r, link);
 		if (r->last[0] == '\0')
-			recipient_set_last(r, b->why);
+			recipient_set_last(r, why);
 		settle_expired(settler, r);
 	}
 	while ((r = TAILQ_FIRST(&late)) != NULL) {
 		TAILQ_REMOVE(&late, r, link);
-		settle_delayed(settler, r, b->why);
+		settle_delayed(settler, r, why);
 	}
 }
 
 static void
-settle_all_waiting(struct lanes *ls)
+settle_failing(struct dest *d, const struct backoff *b)
 {
+	if (b->failures > 0)
+		settle_waiting(d, b->why);
+}
+
+/* In words for senders: who paused it is for operators alone. NULL: nothing keeps it back. */
+static const char *
+kept_back(const struct lane *l, int64_t now)
+{
+	int64_t until;
+
+	if (lane_paused_why(l, &until) != NULL)
+		return "sending there is paused";
+	return lane_is_used_up(l, now)
+	    ? "what may be sent there for now is used up"
+	    : NULL;
+}
+
+static void
+settle_all_waiting(struct lanes *ls, int64_t now)
+{
+	const char *why;
 	struct lane *l;
 	struct dest *d;
 
-	TAILQ_FOREACH (l, &ls->all, link)
+	TAILQ_FOREACH (l, &ls->all, link) {
+		why = l->waiting > 0 ? kept_back(l, now) : NULL;
 		TAILQ_FOREACH (d, &l->dests, link) {
-			settle_waiting(d, &l->state->hold);
-			settle_waiting(d, &l->backoff);
-			settle_waiting(d, &d->backoff);
+			settle_failing(d, &l->state->hold);
+			settle_failing(d, &l->backoff);
+			settle_failing(d, &d->backoff);
+			if (why != NULL)
+				settle_waiting(d, why);
 		}
+	}
 }
 
 #define FORGET 600000 /* ms that a peer's push-back is remembered by an idle lane */
@@ -128,6 +151,6 @@ lanes_sweep(struct lanes *ls, int64_t now)
 		return;
 	ls->swept = now;
 	close_old(ls, now);
-	settle_all_waiting(ls);
+	settle_all_waiting(ls, now);
 	lanes_drop_unused(ls, now);
 }

@@ -6,7 +6,7 @@ time limit: 300 s
 import collections
 
 import harness as h
-from oiwake import Config, Oiwake, Sandbox
+from oiwake import DKIM_DOMAIN, Config, Oiwake, Sandbox
 from test_outcomes import send, settled
 
 FIRST, SECOND = "127.0.20.1", "127.0.20.2"
@@ -143,6 +143,18 @@ def test_pause_for_a_time():
     h.equal(net.journal.delivered(), [], "delivered while paused")
     net.journal.wait_delivered("a@ordinary.test")
     h.check(ours.log.events("resumed"), "the log tells of the end")
+
+
+def test_time_runs_while_paused():
+    """Who waits behind a pause is told of the delay, and of the end when its time is over"""
+    ours, net = up(queue="delay-notice = 1s", shapes="shape domain ordinary.test expiry 4s\n")
+    ours.cli("pause", "group", "ordinary.test", "--why", "secret")
+    send(ours, "late@ordinary.test", sender=f"late@{DKIM_DOMAIN}")
+    notices = net.journal.wait_delivered(f"late@{DKIM_DOMAIN}", count=2)
+    settled(ours, "late@ordinary.test", event="expired")
+    h.equal(len(notices), 2, "notices")
+    h.equal(ours.total("expired"), 1, "expired")
+    h.equal(net.journal.delivered("late@ordinary.test"), [], "delivered while paused")
 
 
 def test_paused_source():
