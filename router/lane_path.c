@@ -62,8 +62,8 @@ lanes_path_closed(const struct lanes *ls, const char *path)
 	return is_closed(path_find(ls, path));
 }
 
-/* Its lane and its destination do not rest themselves: what fails then is the
- * path. */
+/* Its lane and its destination do not rest themselves, nor is the lane paused
+ * or used up: what fails then is the path. */
 static bool
 is_ready(const struct lanes *ls, const struct route *route, const char *domain,
     int64_t now)
@@ -74,7 +74,7 @@ is_ready(const struct lanes *ls, const struct route *route, const char *domain,
 	if (l == NULL)
 		return true;
 	d = map_get(l->by_domain, lane_dest_name(l, domain));
-	return !backoff_rests(&l->backoff, now) &&
+	return lane_leave_at(l, now) <= now &&
 	       (d == NULL || !backoff_rests(&d->backoff, now));
 }
 
@@ -83,7 +83,7 @@ has_ready_waiting(const struct lane *l, int64_t now)
 {
 	const struct dest *d;
 
-	if (l->waiting == 0 || backoff_rests(&l->backoff, now))
+	if (l->waiting == 0 || lane_leave_at(l, now) > now)
 		return false;
 	TAILQ_FOREACH (d, &l->dests, link)
 		if (d->waiting > 0 && !backoff_rests(&d->backoff, now))

@@ -2,19 +2,10 @@
  * test_lane_path.c - when a path is closed, when somebody should try it, and
  * who waits for it: on lanes without a core.
  */
-#include "router/lane_int.h"
+#include "tests/unit/core_fixture.h"
 
-#include "mta/base/clock.h"
 #include "mta/base/map.h"
-#include "router/config.h"
-#include "rules/rules.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "router/lane_int.h"
 
 static const unsigned minute[] = { 60 };
 static const struct rules_shape shape = { .retry = minute, .nretry = 1 };
@@ -24,7 +15,21 @@ static struct config_path paths[] = {
 	{ .name = (char[]){ "mta" }, .kind = PATH_MTA },
 };
 static struct config config = { .paths = paths, .npaths = 2 };
-static struct core core = { .config = &config };
+
+static int
+set_up_core(void **state)
+{
+	set_up(state);
+	core_set_up(&config);
+	return 0;
+}
+
+static int
+tear_down_core(void **state)
+{
+	core_tear_down();
+	return tear_down(state);
+}
 
 static const struct route by_ses = { .path = "ses", .source = "", .group = "" };
 static const struct route to_a = {
@@ -115,19 +120,25 @@ who_waits_to_try(void **state)
 {
 	static const struct {
 		unsigned waiting;
-		bool lane_rests, dest_rests;
+		bool lane_rests, dest_rests, paused;
 		bool a_wants, b_wants;
 	} row[] = {
-		{ 0, false, false, true, true },
-		{ 0, true, false, false, true },
-		{ 0, false, true, false, true },
-		{ 1, false, false, false, false },
-		{ 1, true, false, false, true },
-		{ 1, false, true, false, true },
-		{ 5, true, true, false, true },
+		{ 0, false, false, false, true, true },
+		{ 0, true, false, false, false, true },
+		{ 0, false, true, false, false, true },
+		{ 1, false, false, false, false, false },
+		{ 1, true, false, false, false, true },
+		{ 1, false, true, false, false, true },
+		{ 5, true, true, false, false, true },
+		{ 0, false, false, true, false, true },
+		{ 5, false, false, true, false, true },
 	};
 	struct lanes *ls = lanes_new(&core);
-	struct lane l = { .lanes = ls, .settings = &paths[1] };
+	struct lane l = { .lanes = ls,
+		.settings = &paths[1],
+		.path = (char[]){ "mta" },
+		.source = (char[]){ "s1" },
+		.group = (char[]){ "a.example" } };
 	struct dest d = { .lane = &l, .domain = (char[]){ "a.example" } };
 	char key[] = "mta\ns1\na.example";
 
@@ -145,6 +156,11 @@ who_waits_to_try(void **state)
 		l.state->waiting = l.waiting = d.waiting = row[i].waiting;
 		l.backoff.until = row[i].lane_rests ? later : 0;
 		d.backoff.until = row[i].dest_rests ? later : 0;
+		if (row[i].paused)
+			pauses_set(core.pauses,
+			    &(struct pause){ PAUSE_GROUP, "a.example", "root",
+				"", clock_wall(), 0 },
+			    NULL, NULL);
 		if (lanes_wants_probe(ls, &to_a, "a.example") != row[i].a_wants)
 			fail_msg("row %zu, a", i);
 		if (lanes_wants_probe(ls, &to_b, "b.example") != row[i].b_wants)
@@ -201,16 +217,19 @@ who_may_wait(void **state)
 	lanes_free(&ls);
 }
 
+#define T(name)                                                                \
+	cmocka_unit_test_setup_teardown(name, set_up_core, tear_down_core)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_state_per_path),
-		cmocka_unit_test(closed_until_it_works),
-		cmocka_unit_test(one_at_a_time_tries),
-		cmocka_unit_test(who_waits_to_try),
-		cmocka_unit_test(an_operator_ends_the_rest),
-		cmocka_unit_test(who_may_wait),
+		T(one_state_per_path),
+		T(closed_until_it_works),
+		T(one_at_a_time_tries),
+		T(who_waits_to_try),
+		T(an_operator_ends_the_rest),
+		T(who_may_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
