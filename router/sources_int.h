@@ -22,6 +22,7 @@ struct sources {
 	struct map *by_key;
 	struct str key;          /* the one being looked up */
 	struct event *used_up;   /* activated: tell the core at the end of this turn of the loop */
+	struct event *renewed;   /* looks for those that have a new day while others wait elsewhere */
 	int64_t swept;           /* mono ms: when what has expired was last forgotten */
 };
 

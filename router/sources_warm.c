@@ -24,6 +24,7 @@
 #define FORGET (90 * DAY) /* a source not used so long is new again */
 #define BLOCKS 50	  /* in a day's allowance */
 #define RETRY  1000	  /* ms until a store that refused is asked again */
+#define LOOK   60	  /* s between looks for a new day; the clock may jump */
 
 /* clang-format off */
 /* One source to one group. Whatever it was told stays in memory, so that the
@@ -33,6 +34,7 @@ struct warm {
 	char *key;                  /* source, tab, group */
 	const char *source, *group; /* source: its own; group: inside key */
 	const char *plan;           /* interned; "" */
+	bool used_up;               /* today; those who wait may be with another source */
 	bool told, warm;            /* an operator has said so: that it is warm, else new */
 	unsigned day;               /* from 1 */
 	int64_t begin;              /* wall ms of its first recipient; 0: none yet */
@@ -62,6 +64,7 @@ begin_anew(struct warm *w)
 	w->day = 1;
 	w->begin = 0;
 	w->sent = w->stored = 0;
+	w->used_up = false;
 	w->expires = 0;
 }
 
@@ -139,6 +142,16 @@ is_called_warm(struct sources *ss, const struct warm *w, const char *source)
 	if (!is_known(w))
 		w = find(ss, source, "");
 	return w != NULL && w->warm;
+}
+
+static void
+note_used_up(struct sources *ss, struct warm *w)
+{
+	static const struct timeval look = { .tv_sec = LOOK };
+
+	w->used_up = true;
+	if (!evtimer_pending(ss->renewed, NULL))
+		evtimer_add(ss->renewed, &look);
 }
 
 /* -- storing ------------------------------------------------------------- */
@@ -221,6 +234,8 @@ load(void *arg, const struct kept *k)
 		w->sent = w->stored = whole_number(o, "sent");
 		w->plan = plan != NULL ? intern(plan) : "";
 		w->expires = k->expires;
+		if (w->begin != 0)
+			note_used_up(ss, w); /* it may be */
 	}
 	json_decref(o);
 	free(source);
@@ -322,8 +337,10 @@ spend(struct sources *ss, struct warm *w, const struct rules_warm_up *plan,
 	}
 	if (w->sent >= allowed) {
 		tell(w, plan, allowed, "used up");
-		if (!plan->wait)
+		if (!plan->wait) {
+			note_used_up(ss, w);
 			event_active(ss->used_up, EV_TIMEOUT, 1);
+		}
 	}
 }
 
@@ -452,6 +469,33 @@ on_used_up(evutil_socket_t fd, short what, void *arg)
 	core_pauses_changed(ss->core);
 }
 
+/* Who waits for another source, for none had any allowance left, may go by one
+ * whose new day has begun: nothing else would tell them. */
+static void
+on_renewed(evutil_socket_t fd, short what, void *arg)
+{
+	struct sources *ss = arg;
+	int64_t now = clock_wall();
+	bool changed = false;
+	struct warm *w;
+
+	(void)fd;
+	(void)what;
+	TAILQ_FOREACH(w, &ss->warms, link)
+	{
+		if (!w->used_up)
+			continue;
+		if (w->begin != 0 && now - w->begin < DAY) {
+			note_used_up(ss, w);
+			continue;
+		}
+		w->used_up = false;
+		changed = true;
+	}
+	if (changed)
+		core_pauses_changed(ss->core);
+}
+
 void
 warm_start(struct sources *ss)
 {
@@ -460,6 +504,7 @@ warm_start(struct sources *ss)
 	ss->swept = clock_mono();
 	str_init(&ss->key);
 	ss->used_up = event_new(ss->core->base, -1, 0, on_used_up, ss);
+	ss->renewed = evtimer_new(ss->core->base, on_renewed, ss);
 	store_each_kept(ss->core->store, KIND, load, ss);
 }
 
@@ -475,4 +520,5 @@ warm_stop(struct sources *ss)
 	map_free(&ss->by_key);
 	str_release(&ss->key);
 	event_free(ss->used_up);
+	event_free(ss->renewed);
 }

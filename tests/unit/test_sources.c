@@ -350,6 +350,36 @@ what_is_over_takes_the_next_source(void **state)
 	assert_string_equal(choose("stable", "slow.example"), order[0]);
 }
 
+/* When all were used up, those who wait are told of the first that may go on. */
+static void
+a_new_day_is_told(void **state)
+{
+	const char *order[3];
+	unsigned before;
+
+	(void)state;
+	order_of("slow.example", order);
+	stop(PAUSE_DRAIN, order[2]);
+	spend(order[1], "slow.example", "slow", 5);
+	clock_offset += DAY / 2;
+	spend(order[0], "slow.example", "slow", 5);
+	core_settle();
+	assert_false(should_leave("stable", order[0], "slow.example"));
+	assert_true(evtimer_pending(core.sources->renewed, NULL));
+	for (unsigned turn = 0; turn < 2; turn++) {
+		before = woken;
+		event_active(core.sources->renewed, EV_TIMEOUT, 1);
+		core_settle();
+		assert_int_equal(woken - before, turn);
+		assert_true(evtimer_pending(core.sources->renewed, NULL));
+		if (turn > 0)
+			break;
+		clock_offset += DAY / 2 + 1;
+		core_restart();
+	}
+	assert_true(should_leave("stable", order[0], "slow.example"));
+}
+
 static void
 a_patient_plan_waits(void **state)
 {
@@ -660,6 +690,7 @@ main(void)
 		T(in_turn_by_weight_and_message),
 		T(turns_pass_over_who_is_stopped),
 		T(what_is_over_takes_the_next_source),
+		T(a_new_day_is_told),
 		T(a_patient_plan_waits),
 		T(sources_and_groups_have_their_own_days),
 		T(each_day_allows_more_until_the_plan_is_over),
