@@ -14,7 +14,8 @@
 
 #include "mta/base/alloc.h"
 
-#define CATCH_UP 20.0 /* ms of a late timer that are made good */
+#define CATCH_UP 20.0	       /* ms of a late timer that are made good */
+#define NOBODY	 (UINT64_MAX / 2) /* the number of what starts without a limit */
 
 static struct pace_slot *
 slot_of(const struct pace *p, uint64_t number)
@@ -142,7 +143,7 @@ pace_start(struct pace *p, unsigned n, int64_t now, double scale)
 	double from = (double)now - CATCH_UP;
 
 	if (p->count == 0)
-		return number;
+		return NOBODY;
 	need_slots(p);
 	for (unsigned i = 0; i < n; i++) {
 		enter(p, number + i);

@@ -211,6 +211,22 @@ no_rate_no_limit(void **state)
 	pace_clear(&p);
 }
 
+/* What began without a limit ends under one, and is nobody of those since. */
+static void
+a_limit_comes_later(void **state)
+{
+	struct pace p = { 0 };
+	uint64_t before = pace_start(&p, 3, 5, 1);
+
+	(void)state;
+	pace_set(&p, 1, 1000, false);
+	pace_resume(&p, before, 3);
+	pace_start(&p, 1, 10, 1);
+	pace_end(&p, before, 3, 20);
+	assert_int_equal(pace_open_at(&p, 99000), INT64_MAX);
+	pace_clear(&p);
+}
+
 /* The peer counts what it is asked: ends do not matter. */
 static void
 by_start(void **state)
@@ -330,6 +346,7 @@ main(void)
 		cmocka_unit_test(it_is_used),
 		cmocka_unit_test(lower_scales),
 		cmocka_unit_test(no_rate_no_limit),
+		cmocka_unit_test(a_limit_comes_later),
 		cmocka_unit_test(by_start),
 		cmocka_unit_test(what_was_sent_counts_on),
 		cmocka_unit_test(after_a_restart),
