@@ -182,6 +182,13 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	store_enqueue(re->core->store, &re->op);
 }
 
+/* A stop waits for what is on its way into the store, but not for room in it. */
+static bool
+is_out_of_time(const struct core *c)
+{
+	return core_is_stopping(c) && clock_mono() >= c->stop_by;
+}
+
 static void
 on_stored(struct store_request *req)
 {
@@ -195,7 +202,7 @@ on_stored(struct store_request *req)
 		return;
 	}
 	log_text(LOG_ERROR, "resend", "not stored: %s", req->err.text);
-	if (req->status != STORE_FULL) {
+	if (req->status != STORE_FULL || is_out_of_time(re->core)) {
 		resend_free(re);
 		return;
 	}
