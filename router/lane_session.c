@@ -342,7 +342,10 @@ dest_run(struct dest *d)
 	if (from == NULL)
 		return false;
 	s = idle_session(d);
-	if (s != NULL && !is_safe_for(s, TAILQ_FIRST(&from->waiting))) {
+	/* It may be used up by now: a split since it went idle lowers its limit. */
+	if (s != NULL &&
+	    (session_is_used_up(s) ||
+		!is_safe_for(s, TAILQ_FIRST(&from->waiting)))) {
 		lane_close_session(s);
 		s = NULL;
 	}
