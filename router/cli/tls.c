@@ -35,7 +35,7 @@ print_table(const json_t *rows)
 	cli_table_add(t, "result");
 	cli_table_add(t, "sessions");
 	cli_table_right(t, NKEYS + 1);
-	json_array_foreach (rows, i, row)
+	for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
 		add_row(t, row);
 	cli_table_print(&t, stdout);
 }
@@ -59,7 +59,7 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	if (!args.json)
 		print_table(rows);
 	else
-		json_array_foreach (rows, i, row)
+		for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
 			cli_print_json(json_incref(row));
 	json_decref(reply);
 	return CLI_GOOD;

@@ -261,7 +261,7 @@ def test_a_limit_per_day_outlives_a_restart():
     ours, net = up(shapes="shape group kddi rate 5/day connections 4\n")
     for i in range(9):
         send(ours, f"u{i}@ezweb.ne.jp")
-    net.journal.wait_delivered("u0@ezweb.ne.jp")
+    ours.log.wait(lambda _: ours.log.events("delivered"), "the first")
     for stop in (ours.kill9, None):
         if stop:
             stop()
