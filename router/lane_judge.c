@@ -107,15 +107,16 @@ static bool
 judge(struct session *s, const struct verdict *v, const struct outcome *why)
 {
 	struct lane *l = s->lane;
-	bool opened;
+	bool halves = v->split && s->recipients > 1, opened;
 
 	if (v->slow)
 		lane_slow_down(l, s->started);
 	else if (v->action == VERDICT_SENT)
 		lane_speed_up(l);
-	if (v->split)
+	if (halves)
 		split(s);
-	if (v->reconnect || v->split)
+	/* One alone that is too many is a refusal like others. */
+	if (v->reconnect || halves)
 		return false;
 	if (v->action == VERDICT_HOLD || v->pause > 0 ||
 	    (why->scope >= SCOPE_SESSION && v->action == VERDICT_RETRY))
