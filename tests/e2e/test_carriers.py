@@ -268,8 +268,9 @@ def test_a_limit_per_day_outlives_a_restart():
         else:
             ours.stop()
         ours = Oiwake(ours.config)
-        send(ours, "taro@docomo.ne.jp")
-        ours.log.wait(lambda _: ours.finals("taro@docomo.ne.jp"), "another carrier's mail")
+        other = f"after-{'a-stop' if stop is None else 'a-kill'}@docomo.ne.jp"
+        send(ours, other)
+        ours.log.wait(lambda _: ours.finals(other), "another carrier's mail")
     # Five a day, evenly: the second is hours away.
     h.equal(len(net.journal.delivered(host="ezweb")), 1, "delivered")
     h.equal(ours.queue_size(), 8, "queued")
