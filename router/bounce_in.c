@@ -219,6 +219,12 @@ on_kept(struct store_request *req)
 }
 
 /* A token is good to the end of its day: so much longer. */
+int64_t
+bounce_in_kept_until(const struct config *config, const struct message *m)
+{
+	return m->received + config->return_path.expires + DAY;
+}
+
 void
 bounce_in_keep_sender(struct intake *in)
 {
@@ -235,7 +241,7 @@ bounce_in_keep_sender(struct intake *in)
 		.kind = BOUNCE_KEPT,
 		.key = message_id_text(m->id, k->key),
 		.value = m->from,
-		.expires = m->received + return_path(in)->expires + DAY,
+		.expires = bounce_in_kept_until(in->io->config, m),
 	};
 	k->op = (struct store_keep){
 		.req = { .reply_to = in->io->inbox, .done = on_kept },

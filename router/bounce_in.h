@@ -9,11 +9,14 @@
 #define ROUTER_BOUNCE_IN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mta/return_path.h"
 #include "router/store/store.h"
 
+struct config;
 struct intake;
+struct message;
 struct smtp_rcpt;
 struct smtp_reply;
 
@@ -38,5 +41,7 @@ void bounce_in_clear(struct bounce_in *);
 /* Just before the message of an intake, routed already, is enqueued: keeps its sender where a bounce
  * may come to an address of ours. Both are in the store before the client hears 250. */
 void bounce_in_keep_sender(struct intake *);
+/* Wall ms: its tokens are good no longer. */
+int64_t bounce_in_kept_until(const struct config *, const struct message *);
 
 #endif

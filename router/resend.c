@@ -7,7 +7,10 @@
 #include "mta/base/clock.h"
 #include "mta/base/log.h"
 #include "router/body.h"
+#include "router/bounce_in.h"
+#include "router/config.h"
 #include "router/core_int.h"
+#include "router/keep.h"
 #include "router/route.h"
 #include "router/session.h"
 
@@ -25,6 +28,7 @@ struct resend_item {
 	char *address, *orcpt;
 	unsigned index, notify;
 	bool irregular, utf8;
+	int64_t expires;
 };
 
 /* On its way into the store. */
@@ -53,6 +57,7 @@ resend_remember(struct resend_list *list, const struct delivery *d, size_t i)
 	item->notify = r->notify;
 	item->irregular = r->irregular;
 	item->utf8 = r->utf8;
+	item->expires = r->expires;
 	TAILQ_INSERT_TAIL(list, item, link);
 }
 
@@ -137,23 +142,32 @@ copy_message(struct core *c, const struct resend_item *item)
 	return m;
 }
 
+/* Bounces of the copy name the copy. */
+static void
+copy_sender(struct core *c, const struct message *old, struct message *m)
+{
+	char key[MESSAGE_ID_TEXT];
+
+	m->returns = old->returns && c->config->return_path.domain != NULL;
+	if (m->returns)
+		keep_put(c, BOUNCE_KEPT, message_id_text(m->id, key), m->from,
+		    bounce_in_kept_until(c->config, m), NULL, NULL);
+}
+
 static struct recipient *
 copy_recipient(
     struct core *c, const struct resend_item *item, struct message *m)
 {
 	struct recipient *r = recipient_new(m, 0, item->address);
-	struct rules_shape shape;
-	int64_t now = clock_wall();
 
 	set_text(&r->orcpt, item->orcpt);
 	r->notify = item->notify;
 	r->irregular = item->irregular;
 	r->utf8 = item->utf8;
 	route_decide(c->config, m, r, &r->route);
-	route_shape(c->config, &r->route, r->domain, &shape);
 	r->shelf = route_shelf(c->config, &r->route, m->from_domain);
-	r->due = now;
-	r->expires = now + (int64_t)shape.expiry * 1000;
+	r->due = clock_wall();
+	r->expires = item->expires; /* else a peer could have it sent for ever */
 	return r;
 }
 
@@ -242,6 +256,7 @@ resend_one(
 		message_unref(&m);
 		return;
 	}
+	copy_sender(c, item->message, m);
 	r = copy_recipient(c, item, m);
 	re = xcalloc(1, sizeof(*re));
 	re->core = c;

@@ -117,6 +117,27 @@ def test_there_and_back():
     ours.stop()
 
 
+def test_a_withdrawn_message_sent_again():
+    """Its copy has a bounce address too, and what comes to it finds the application"""
+    ours, net = up(shapes="shape group docomo connections 1 recipients 1/message messages 100\n")
+    net.control("set docomo rcpts-session 1")
+    to = [f"u{i}@docomo.ne.jp" for i in range(4)]
+    for address in to:
+        send(ours, address)
+    ours.wait_empty()
+    again = ours.log.events("withdrawn")
+    h.check(again, "nothing was withdrawn")
+    for n, line in enumerate(again, 1):
+        address = mail_from(net, line["to"])
+        h.equal(address, token(message_number(line["again_as"]), 0,
+                               (datetime.datetime.now(datetime.timezone.utc).date()
+                                - EPOCH).days + 30), "MAIL FROM of the copy")
+        h.equal(bounce(ours, address, "", n)[0], 250, "reply to its bounce")
+        net.journal.wait_delivered(SENDER, count=n)
+    ours.wait_empty()
+    ours.stop()
+
+
 def test_who_is_refused():
     """Forged, expired, somebody else's, unknown: 550, each with its reason"""
     ours, net = up()
