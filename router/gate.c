@@ -30,7 +30,8 @@ name_subject(struct gate *g, const char *key, const struct config_path *path)
 	TAILQ_REMOVE(&g->used, s, used);
 	g->nused--;
 	s->configured = true;
-	g->named = xrealloc(g->named, (g->nnamed + 1) * sizeof(*g->named));
+	g->named = xrealloc(
+	    g->named, (g->nnamed + 1) * sizeof(struct gate_subject *));
 	g->named[g->nnamed++] = s;
 }
 
