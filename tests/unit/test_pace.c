@@ -3,7 +3,7 @@
  *
  * The peer is modelled: what starts here arrives at some moment before it ends.
  * Arrivals are drawn to be as unlucky as they can be, and counted in all
- * windows.
+ * windows. It is one thread.
  */
 #include "router/pace.h"
 
