@@ -115,10 +115,10 @@ judge(struct session *s, const struct verdict *v, const struct outcome *why)
 		lane_speed_up(l);
 	if (halves)
 		split(s);
-	/* One alone that is too many is a refusal like others. */
 	if (v->reconnect || halves)
 		return false;
-	if (v->action == VERDICT_HOLD || v->pause > 0 ||
+	/* One alone that is too many: fewer there are not, so the lane rests. */
+	if (v->action == VERDICT_HOLD || v->pause > 0 || v->split ||
 	    (why->scope >= SCOPE_SESSION && v->action == VERDICT_RETRY))
 		return push_back(s, v, why);
 	if (why->stage <= STAGE_DNS)

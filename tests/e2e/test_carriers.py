@@ -104,6 +104,16 @@ def test_too_many_recipients_is_split():
     h.equal(sorted(r["to"] for _, r in net.journal.recipients()), sorted(to), "each once")
 
 
+def test_one_recipient_is_too_many():
+    """552 Too many recipients to one alone: it cannot be split, so the lane rests."""
+    ours, net = up()
+    send(ours, "toomany-1@docomo.ne.jp")
+    rest = lane_event(ours, "lane_rests", "docomo")
+    h.check("oo many recipients" in rest["why"], rest["line"])
+    h.equal(ours.log.events("lane_splits"), [], "splits")
+    h.equal(ours.total("bounced"), 0, "bounced")
+
+
 def test_a_lost_session_is_sent_again():
     """554:Transaction failed: what the session had taken before is lost, so it is sent again."""
     ours, net = up(shapes="shape group docomo connections 1 recipients 1/message messages 100\n")
