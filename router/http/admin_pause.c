@@ -16,6 +16,8 @@
 #include "router/pause.h"
 
 #define SECONDS_MAX (366 * 86400)
+#define NAME_MOST   255 /* a domain's; for a table that a terminal can show */
+#define WHY_MOST    1000
 
 /* -- what is meant ------------------------------------------------------- */
 
@@ -46,6 +48,7 @@ read_target(const struct admin_request *r, struct target *t)
 		t->name = json_string_value(value);
 	}
 	return found == 1 && t->name != NULL && t->name[0] != '\0' &&
+	       strlen(t->name) <= NAME_MOST &&
 	       !str_has_control(t->name, strlen(t->name));
 }
 
@@ -189,12 +192,13 @@ check_pause(struct admin_request *r, struct target *t)
 
 	if (read_target(r, t) && has_only(r, "seconds", "why") &&
 	    (seconds == NULL || (n >= 1 && n <= SECONDS_MAX)) &&
-	    (why == NULL || json_is_string(why)))
+	    (why == NULL ||
+		(json_is_string(why) && json_string_length(why) <= WHY_MOST)))
 		return check_known(r, t);
 	admin_error(r, 400,
 	    "expected one of path, source and group with a name, and if need "
-	    "be \"seconds\": 1 to %d, and \"why\": a text",
-	    SECONDS_MAX);
+	    "be \"seconds\": 1 to %d, and \"why\": a text of up to %d bytes",
+	    SECONDS_MAX, WHY_MOST);
 	return false;
 }
 

@@ -204,6 +204,8 @@ def test_what_is_said_of_mistakes():
     for argv, status, text in (
             (("pause", "path", "mtb"), 1, "there is no path 'mtb' but mta, ses"),
             (("drain", "osaka"), 1, "there is no source 'osaka' but tokyo1, tokyo2"),
+            (("pause", "group", "x" * 256), 1, "with a name"),
+            (("pause", "path", "mta", "--why", "x" * 1001), 1, "a text of up to 1000 bytes"),
             (("resume", "source", "tokyo1"), 1, "source 'tokyo1' is not paused or drained"),
             (("pause", "road", "mta"), 2, "expected path, source or group"),
             (("pause", "path", "mta", "--for", "2 weeks"), 2, "--for takes a time"),
