@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import harness as h  # noqa: E402
 from fairness import part_fairness  # noqa: E402
+from lanes import part_lanes  # noqa: E402
 from latency import answer_times  # noqa: E402
 from rules import part_rules  # noqa: E402
 from signed import part_signed  # noqa: E402
@@ -152,7 +153,7 @@ def memory(when, ours):
 
 
 PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules,
-         "dkim": part_dkim, "signed": part_signed, "fairness": part_fairness}
+         "dkim": part_dkim, "signed": part_signed, "fairness": part_fairness, "lanes": part_lanes}
 
 
 def main():
