@@ -75,6 +75,7 @@ lane_free(struct lane *l)
 	assert(l->waiting == 0 && l->sessions == 0 && TAILQ_EMPTY(&l->dests));
 	if (l->runnable)
 		TAILQ_REMOVE(&l->lanes->run, l, run_link);
+	lane_wants_no_more(l);
 	TAILQ_REMOVE(&l->lanes->all, l, link);
 	map_remove(l->lanes->by_key, l->key);
 	map_free(&l->by_domain);

@@ -45,11 +45,14 @@ struct dest {
 };
 TAILQ_HEAD(dest_list, dest);
 
+TAILQ_HEAD(lane_list, lane);
+
 struct path_state {
 	TAILQ_ENTRY(path_state) link;
 	char *name;
 	unsigned waiting, sending;  /* recipients, of all its lanes */
-	unsigned sessions;
+	unsigned sessions, idle;    /* idle: those of them without work */
+	struct lane_list wanting;   /* lanes to wake in turn when a connection becomes free */
 	struct backoff hold;        /* a fault of the path itself */
 };
 
@@ -57,6 +60,9 @@ struct lane {
 	TAILQ_ENTRY(lane) link;
 	TAILQ_ENTRY(lane) run_link;
 	bool runnable;              /* in the list of those to run */
+	TAILQ_ENTRY(lane) want_link;
+	bool wants;                 /* in its path's list of those that want a connection */
+	bool woken;                 /* out of it just now: its turn */
 	struct lanes *lanes;
 	struct path_state *state;
 	char *key, *path, *source, *group;
@@ -80,7 +86,6 @@ struct lane {
 	struct delivery_list deliveries; /* on their way */
 	struct event *timer;
 };
-TAILQ_HEAD(lane_list, lane);
 
 struct lanes {
 	struct core *core;
@@ -134,7 +139,9 @@ void lane_keep(struct lane *, int64_t now);   /* a long period's progress, when 
 unsigned lane_session_limit(const struct lane *);
 void delivery_free(struct delivery *);
 void session_forget(struct session *);        /* gone, and without a delivery */
+void session_busy(struct session *);          /* idle no more */
 void session_next(struct session *, const struct delivery *, bool worn); /* rests, or closes */
+void lane_wants_no_more(struct lane *);       /* a connection of its path */
 void lane_close_session(struct session *); /* without delivery and in no list: once */
 
 /* lane_sweep.c */

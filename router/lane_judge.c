@@ -167,7 +167,7 @@ lane_session_closed(struct session *s)
 	s->gone = true;
 	TAILQ_FOREACH (idle, &s->dest->idle, link)
 		if (idle == s) {
-			TAILQ_REMOVE(&s->dest->idle, s, link);
+			session_busy(s);
 			break;
 		}
 	if (s->delivery == NULL)

@@ -46,6 +46,7 @@ path_state_get(struct lanes *ls, const char *name)
 		return p;
 	p = xcalloc(1, sizeof(*p));
 	p->name = xstrdup(name);
+	TAILQ_INIT(&p->wanting);
 	TAILQ_INSERT_TAIL(&ls->paths, p, link);
 	return p;
 }

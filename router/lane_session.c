@@ -210,23 +210,54 @@ session_new(struct dest *dest, const struct recipient *first)
 	return s;
 }
 
-/* Lanes that wait because the path has all its connections in use. */
-static void
-wake_for_connection(struct lanes *ls, const struct path_state *state)
+static bool
+path_has_room(const struct lane *l)
 {
-	struct lane *l;
+	return l->state->sessions < l->settings->max_connections;
+}
 
-	TAILQ_FOREACH (l, &ls->all, link)
-		if (l->state == state && l->waiting > 0)
-			lane_make_runnable(l);
+/* All connections of its path are in use: it is woken in its turn. */
+static void
+want_connection(struct lane *l)
+{
+	if (l->wants)
+		return;
+	l->wants = true;
+	/* Somebody else was quicker: it is still its turn. */
+	if (l->woken)
+		TAILQ_INSERT_HEAD(&l->state->wanting, l, want_link);
+	else
+		TAILQ_INSERT_TAIL(&l->state->wanting, l, want_link);
+}
+
+void
+lane_wants_no_more(struct lane *l)
+{
+	if (l->wants)
+		TAILQ_REMOVE(&l->state->wanting, l, want_link);
+	l->wants = false;
+}
+
+/* A connection is free: for the lane that has wanted one for longest. One at a time, for with ten
+ * thousand of them a look at each would cost more than the delivery; when it has no use for it after
+ * all, the next is asked (lanes_run). */
+static void
+wake_for_connection(struct path_state *state)
+{
+	struct lane *l = TAILQ_FIRST(&state->wanting);
+
+	if (l == NULL)
+		return;
+	lane_wants_no_more(l);
+	l->woken = true;
+	lane_make_runnable(l);
 }
 
 void
 session_forget(struct session *s)
 {
 	resend_forget(&s->delivered);
-	if (s->lane->state->sessions >= s->lane->settings->max_connections)
-		wake_for_connection(s->lane->lanes, s->lane->state);
+	wake_for_connection(s->lane->state);
 	s->dest->sessions--;
 	s->lane->sessions--;
 	s->lane->state->sessions--;
@@ -280,8 +311,16 @@ session_next(struct session *s, const struct delivery *d, bool worn)
 		lane_close_session(s);
 	} else if (d->usable) {
 		s->idle_since = clock_mono();
+		s->lane->state->idle++;
 		TAILQ_INSERT_HEAD(&s->dest->idle, s, link);
 	}
+}
+
+void
+session_busy(struct session *s)
+{
+	TAILQ_REMOVE(&s->dest->idle, s, link);
+	s->lane->state->idle--;
 }
 
 static struct session *
@@ -290,7 +329,7 @@ idle_session(struct dest *d)
 	struct session *s = TAILQ_FIRST(&d->idle);
 
 	if (s != NULL)
-		TAILQ_REMOVE(&d->idle, s, link);
+		session_busy(s);
 	return s;
 }
 
@@ -317,8 +356,7 @@ close_an_idle(struct lane *l)
 {
 	struct lane *other;
 
-	if (close_idle_of(l) ||
-	    l->state->sessions < l->settings->max_connections)
+	if (l->state->idle == 0 || close_idle_of(l) || path_has_room(l))
 		return;
 	TAILQ_FOREACH (other, &l->lanes->all, link)
 		if (other->state == l->state && close_idle_of(other))
@@ -328,8 +366,7 @@ close_an_idle(struct lane *l)
 static bool
 may_connect(const struct lane *l)
 {
-	return l->sessions < lane_connections(l) &&
-	    l->state->sessions < l->settings->max_connections;
+	return l->sessions < lane_connections(l) && path_has_room(l);
 }
 
 /* One delivery for that destination. False: it can have none now. */
@@ -354,6 +391,8 @@ dest_run(struct dest *d)
 		return true;
 	}
 	if (!may_connect(d->lane)) {
+		if (!path_has_room(d->lane))
+			want_connection(d->lane);
 		close_an_idle(d->lane);
 		return false;
 	}
@@ -437,6 +476,9 @@ lanes_run(struct lanes *ls)
 		l->runnable = false;
 		if (!core_is_stopping(ls->core))
 			lane_run(l);
+		l->woken = false;
+		if (path_has_room(l))
+			wake_for_connection(l->state);
 	}
 	lanes_sweep(ls, now);
 }

@@ -45,7 +45,7 @@ close_old(struct lanes *ls, int64_t now)
 			     now - s->idle_since >= l->config->idle_session;
 			     s = prev) {
 				prev = TAILQ_PREV(s, session_list, link);
-				TAILQ_REMOVE(&d->idle, s, link);
+				session_busy(s);
 				lane_close_session(s);
 			}
 }
