@@ -232,15 +232,37 @@ goes_around(struct core *c, struct recipient *r)
 	return false;
 }
 
-/* Its route, or its fallback, may be taken now: NULL. Else it is to be held,
- * and why. */
+#define FIRST_CHECK 10000 /* ms of patience with it */
+
+/* How long (ms) one that is not let through had better wait with the route that
+ * it has; 0: it may go around, or be held. One that may have been delivered
+ * already keeps its route, for whoever lets it go may know other paths by then;
+ * and a first check is over in a moment. */
+static int64_t
+waits_as_it_is(const struct core *c, const struct recipient *r)
+{
+	if (r->unread)
+		return c->config->probe;
+	return gate_is_undecided(c->gate) &&
+		clock_wall() - r->message->received < FIRST_CHECK
+	    ? 1000
+	    : 0;
+}
+
+/* Its route, or its fallback, may be taken now: NULL. Else it is to be held, or
+ * to wait so long (ms), and why. */
 static const char *
-pass_gate(struct core *c, struct recipient *r)
+pass_gate(struct core *c, struct recipient *r, int64_t *wait)
 {
 	const char *why;
 
-	if (gate_lets(c->gate, r->message, &r->route, &why) ||
-	    goes_around(c, r) ||
+	*wait = 0;
+	if (gate_lets(c->gate, r->message, &r->route, &why))
+		return NULL;
+	*wait = waits_as_it_is(c, r);
+	if (*wait > 0)
+		return why;
+	if (goes_around(c, r) ||
 	    gate_lets(c->gate, r->message, &r->route, &why))
 		return NULL;
 	c->held_from_fallback |= r->route.fallback != NULL;
@@ -356,6 +378,7 @@ core_take(struct core *c, struct recipient *r)
 	const struct config_path *path;
 	struct outcome why;
 	unsigned shelf;
+	int64_t wait;
 	bool room;
 
 	if (core_is_stopping(c)) {
@@ -365,7 +388,11 @@ core_take(struct core *c, struct recipient *r)
 	decide(c, r);
 	fall_back(c, r);
 	choose_source(c, r, source);
-	held = pass_gate(c, r);
+	held = pass_gate(c, r, &wait);
+	if (wait > 0) {
+		settle_return(c->settler, r, clock_wall() + wait);
+		return;
+	}
 	path = config_path_find(c->config, r->route.path);
 	assert(path != NULL);
 	shelf = route_shelf(c->config, &r->route, r->message->from_domain);

@@ -174,6 +174,7 @@ static void
 say_why(struct gate *g, const struct finding *f)
 {
 	str_clear(&g->why);
+	g->undecided = f == NULL;
 	if (f == NULL)
 		str_adds(&g->why, "preflight: being checked");
 	else
@@ -220,6 +221,12 @@ gate_lets(struct gate *g, const struct message *m, const struct route *route,
 	       lets(g, domain, carriers);
 	*why = g->why.data;
 	return open || path->preflight == GATE_WARN;
+}
+
+bool
+gate_is_undecided(const struct gate *g)
+{
+	return g->undecided;
 }
 
 bool

@@ -34,6 +34,9 @@ void gate_configure(struct gate *);
  */
 bool gate_lets(struct gate *, const struct message *, const struct route *, const char **why);
 
+/* The last `false` was for want of a first check. */
+bool gate_is_undecided(const struct gate *);
+
 /* The route's source has failed a check, whoever sends: another of its pool had better be taken. */
 bool gate_shuts_source(const struct gate *, const struct route *);
 

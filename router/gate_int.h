@@ -103,6 +103,7 @@ struct gate {
 	bool missed;                         /* somebody may wait for a subject that has gone */
 	bool enforces;                       /* some path does; else it is only told */
 	bool stopped;
+	bool undecided;                      /* the last answer: nothing is known yet */
 	struct str why, key;
 };
 

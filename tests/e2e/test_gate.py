@@ -281,5 +281,20 @@ def test_turned_off():
     ours.stop()
 
 
+def test_unread_keeps_its_path():
+    """What may have arrived already waits where it is, and is not held: it could leave by another path"""
+    to = "closedot-1@ordinary.test"
+    ours, net = up(routes=WITH_FALLBACK)
+    send(ours, to)
+    wait_event(ours, "unread", to=to)
+    net.control(f"unzone {PTR}")
+    wait_event(ours, "gate_closed", check="ptr")
+    send(ours, "taro@ordinary.test")
+    ours.log.wait(lambda _: ours.finals("taro@ordinary.test"), "the other, by the fallback")
+    h.equal(ours.finals("taro@ordinary.test")[0]["path"], "ses", "path of the other")
+    h.equal([e for e in ours.log.events("held") if e["to"] == to], [], "held")
+    h.equal((row(ours, to)["path"], row(ours, to)["state"]), ("mta", "waiting"), "path and state")
+
+
 if __name__ == "__main__":
     h.main()
