@@ -11,6 +11,8 @@
 #include "router/pause.h"
 #include "router/sources.h"
 
+#define GROUP_MOST 255 /* a domain's */
+
 /* -- GET /v1/sources ----------------------------------------------------- */
 
 /* One source, and what is found out about it. */
@@ -142,7 +144,8 @@ admin_warm_up(struct admin_request *r)
 	json_t *warm = json_object_get(r->body, "warm");
 	const char *to = group != NULL ? json_string_value(group) : "";
 
-	if (source == NULL || to == NULL || str_has_control(to, strlen(to)) ||
+	if (source == NULL || to == NULL || strlen(to) > GROUP_MOST ||
+	    str_has_control(to, strlen(to)) ||
 	    !json_is_boolean(warm) ||
 	    json_object_size(r->body) != 2u + (group != NULL))
 		admin_error(r, 400,
