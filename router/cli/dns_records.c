@@ -222,13 +222,30 @@ add_keys(struct dns_plan *p)
 		    p->domain, p->domain, cfg->file);
 }
 
-static bool
-takes_bounces(const struct config *cfg)
+static const struct config_listener *
+inbound_listener(const struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->nlisteners; i++)
 		if (cfg->listeners[i].kind == LISTENER_INBOUND)
-			return true;
-	return false;
+			return &cfg->listeners[i];
+	return NULL;
+}
+
+/* The source on whose address the listener stands; else it is this host. */
+static const char *
+bounce_host(const struct config *cfg, const struct config_listener *l)
+{
+	char at[NET_TEXT_MAX], source[NET_TEXT_MAX];
+
+	for (size_t i = 0; l != NULL && i < cfg->nsources; i++)
+		if (cfg->sources[i].bind_len > 0 &&
+		    strcmp(net_address_text(
+			       (const struct sockaddr *)&l->addr, at),
+			net_address_text(
+			    (const struct sockaddr *)&cfg->sources[i].bind,
+			    source)) == 0)
+			return cfg->sources[i].hostname;
+	return cfg->hostname;
 }
 
 static bool
@@ -243,25 +260,27 @@ has_address(const struct dns_plan *p, const char *name)
 	return false;
 }
 
-/* The host that takes bounces is this one; its address is known when a source
- * has the same name. */
+/* The address of the host that takes bounces is known when a source has its
+ * name. */
 static void
 add_bounces(struct dns_plan *p)
 {
 	const struct config *cfg = p->config;
+	const struct config_listener *listener = inbound_listener(cfg);
 	const char *domain = cfg->return_path.domain;
+	const char *host = bounce_host(cfg, listener);
 	struct str mx = STR_INIT;
 
-	str_addf(&mx, "10 %s", cfg->hostname);
+	str_addf(&mx, "10 %s", host);
 	dns_plan_add(p, DNS_ITEM_RECORD, domain, "MX", mx.data,
 	    "bounces come back to this host");
-	if (!has_address(p, cfg->hostname))
+	if (!has_address(p, host))
 		dns_plan_say(p, DNS_ITEM_NOTE,
 		    "'%s', the host of that MX, needs an address record of "
 		    "its own; the settings do not tell its public address",
-		    cfg->hostname);
+		    host);
 	add_spf(p, domain, " -all", "SPF of the reverse-path, which au checks");
-	if (!takes_bounces(cfg))
+	if (listener == NULL)
 		dns_plan_say(p, DNS_ITEM_MISSING,
 		    "no listener of type inbound in '%s' takes the bounces",
 		    cfg->file);
