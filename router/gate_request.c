@@ -14,15 +14,6 @@
 #include "router/config.h"
 #include "rules/rules.h"
 
-/* Where the carriers with open checks take mail (facts: their MX refuse or drop
- * at port 25 what fails them). */
-static const char *const port_hosts[] = {
-	"docomo.ne.jp",
-	"ezweb.ne.jp",
-	"au.com",
-	"softbank.ne.jp",
-};
-
 /* -- sources --------------------------------------------------------------- */
 
 bool
@@ -178,8 +169,7 @@ ask_of_source(struct gate_check *k, struct gate_subject *s)
 	q->check_sources = true;
 	if (!k->config->preflight_port_check)
 		return;
-	q->port_hosts = port_hosts;
-	q->nport_hosts = sizeof(port_hosts) / sizeof(port_hosts[0]);
+	q->port_hosts = preflight_port_hosts(&q->nport_hosts);
 	q->port = s->path->port;
 }
 

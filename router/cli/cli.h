@@ -77,6 +77,7 @@ void cli_print(FILE *, const char *text);
 /* The same for text of many lines. */
 void cli_print_lines(FILE *, const char *text);
 void cli_print_json(json_t *object); /* one line; taken over */
+void cli_print_json_rows(const json_t *rows); /* a line each */
 const char *cli_text(const json_t *object, const char *key); /* "" when there is none */
 
 /* Columns of text, aligned when all rows are known. */

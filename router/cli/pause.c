@@ -42,8 +42,7 @@ print_rows(const json_t *rows)
 static int
 list(const struct cli_args *args)
 {
-	json_t *reply = cli_ask(args, "/v1/pauses", NULL, NULL), *rows, *row;
-	size_t i;
+	json_t *reply = cli_ask(args, "/v1/pauses", NULL, NULL), *rows;
 
 	if (reply == NULL)
 		return CLI_BAD;
@@ -53,8 +52,7 @@ list(const struct cli_args *args)
 	else if (!args->json)
 		print_rows(rows);
 	else
-		for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
-			cli_print_json(json_incref(row));
+		cli_print_json_rows(rows);
 	json_decref(reply);
 	return CLI_GOOD;
 }

@@ -100,6 +100,15 @@ cli_print_json(json_t *object)
 	json_decref(object);
 }
 
+void
+cli_print_json_rows(const json_t *rows)
+{
+	json_t *row;
+
+	for (size_t i = 0; (row = json_array_get(rows, i)) != NULL; i++)
+		cli_print_json(json_incref(row));
+}
+
 const char *
 cli_text(const json_t *object, const char *key)
 {

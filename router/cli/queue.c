@@ -53,7 +53,7 @@ static int
 queue_list(const struct cli_command *cmd, const struct cli_args *args)
 {
 	struct str url = STR_INIT;
-	json_t *reply, *rows, *row;
+	json_t *reply, *rows;
 	size_t i;
 
 	if (args->argc > 1 || args->value[OPTION_ALL] != NULL)
@@ -72,8 +72,7 @@ queue_list(const struct cli_command *cmd, const struct cli_args *args)
 	else if (!args->json)
 		print_rows(rows);
 	else
-		for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
-			cli_print_json(json_incref(row));
+		cli_print_json_rows(rows);
 	json_decref(reply);
 	return CLI_GOOD;
 }
@@ -218,8 +217,7 @@ has_options(const struct cli_args *args)
 static int
 queue_lanes(const struct cli_command *cmd, const struct cli_args *args)
 {
-	json_t *reply, *lanes, *row;
-	size_t i;
+	json_t *reply, *lanes;
 
 	if (args->argc > 1 || has_options(args))
 		return cli_usage(cmd, "queue lanes takes nothing else");
@@ -228,8 +226,8 @@ queue_lanes(const struct cli_command *cmd, const struct cli_args *args)
 	lanes = json_object_get(reply, "lanes");
 	if (!args->json)
 		print_lanes(lanes);
-	for (i = 0; args->json && (row = json_array_get(lanes, i)) != NULL; i++)
-		cli_print_json(json_incref(row));
+	if (args->json)
+		cli_print_json_rows(lanes);
 	json_decref(reply);
 	return CLI_GOOD;
 }

@@ -96,15 +96,13 @@ print_warm_ups(const json_t *rows)
 static int
 list(const struct cli_args *args)
 {
-	json_t *reply = cli_ask(args, "/v1/sources", NULL, NULL), *rows, *row;
-	size_t i;
+	json_t *reply = cli_ask(args, "/v1/sources", NULL, NULL), *rows;
 
 	if (reply == NULL)
 		return CLI_BAD;
 	rows = json_object_get(reply, "rows");
 	if (args->json) {
-		for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
-			cli_print_json(json_incref(row));
+		cli_print_json_rows(rows);
 	} else if (json_array_size(rows) == 0) {
 		puts("there are no sources");
 	} else {

@@ -44,8 +44,7 @@ static int
 run(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct cli_args args;
-	json_t *reply, *rows, *row;
-	size_t i;
+	json_t *reply, *rows;
 	int rc = cli_parse(cmd, &args, argc, argv);
 
 	if (rc >= 0)
@@ -59,8 +58,7 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	if (!args.json)
 		print_table(rows);
 	else
-		for (i = 0; (row = json_array_get(rows, i)) != NULL; i++)
-			cli_print_json(json_incref(row));
+		cli_print_json_rows(rows);
 	json_decref(reply);
 	return CLI_GOOD;
 }
