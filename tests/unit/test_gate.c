@@ -115,6 +115,15 @@ preflight_free(struct preflight **pp)
 	*pp = NULL;
 }
 
+const char *const *
+preflight_port_hosts(size_t *n)
+{
+	static const char *const hosts[] = { "docomo.ne.jp" };
+
+	*n = 1;
+	return hosts;
+}
+
 unsigned
 preflight_carrier(const char *carrier)
 {
