@@ -13,7 +13,7 @@
 
 #include <time.h>
 
-static int64_t clock_offset; /* ms that the wall clock is ahead */
+static _Atomic int64_t clock_offset; /* ms that the wall clock is ahead */
 static unsigned woken;	     /* rounds of work */
 static struct core core;
 
