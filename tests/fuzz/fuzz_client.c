@@ -187,8 +187,11 @@ serve(struct event_base *base, struct owner *o, int fd, const uint8_t *data,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct smtp_client_events events = { on_ready, on_done,
-		on_closed };
+	static const struct smtp_client_events events = {
+		.ready = on_ready,
+		.done = on_done,
+		.closed = on_closed,
+	};
 	static struct smtp_client_target target;
 	static struct event_base *base;
 	static int listener = -1;
