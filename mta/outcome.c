@@ -3,6 +3,8 @@
  */
 #include "mta/outcome.h"
 
+#include "mta/base/str.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +64,19 @@ outcome_set(struct outcome *o, enum outcome_scope scope, enum smtp_stage stage,
 	for (char *p = o->text; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
+}
+
+char *
+outcome_reply(const struct outcome *o)
+{
+	struct str s = STR_INIT;
+
+	if (o->code != 0)
+		str_addf(&s, "%d ", o->code);
+	if (o->enhanced[0] != '\0')
+		str_addf(&s, "%s ", o->enhanced);
+	str_adds(&s, o->text);
+	return str_detach(&s);
 }
 
 int

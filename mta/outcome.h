@@ -55,6 +55,9 @@ const char *scope_name(enum outcome_scope);
 void outcome_set(struct outcome *, enum outcome_scope, enum smtp_stage, bool permanent,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* The reply as the peer said it, "550 5.1.1 no such user", as far as it is known. The caller frees. */
+char *outcome_reply(const struct outcome *);
+
 /* 2 for success, 4 for try again, 5 for never: from the code, else from `permanent`. */
 int outcome_class(const struct outcome *);
 

@@ -2,9 +2,10 @@
  * return_path.c - bounce addresses that only we can have made.
  *
  * b= and 40 characters of base 32 (RFC 4648's alphabet, in lower case): 25
- *bytes with no bit left over, so that one token has one spelling. 8 message  4
- *index  3 day  10 MAC The router makes them in path_mta.c and reads them in
- *bounce_in.c.
+ * bytes with no bit left over, so that one token has one spelling. They are
+ *	8 message, 4 index, 3 day, 10 MAC
+ * The router makes them in path_mta.c and intake.c, and reads them in
+ * bounce_in.c and feedback/judge.c.
  */
 #include "mta/return_path.h"
 
@@ -14,6 +15,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mta/base/alloc.h"
 #include "mta/base/str.h"
@@ -208,4 +210,35 @@ return_path_read(const struct return_path_key *k, const char *domain,
 	out->expires =
 	    ((int64_t)get_number(token + DAY_AT, DAY_LEN) + 1) * DAY - 1;
 	return now > out->expires ? RETURN_PATH_EXPIRED : RETURN_PATH_GOOD;
+}
+
+static bool
+is_around(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '<' ||
+	       c == '>';
+}
+
+enum return_path_verdict
+return_path_read_text(const struct return_path_key *k, const char *domain,
+    const char *text, int64_t now, struct return_path *out)
+{
+	char local[RETURN_PATH_LOCAL_MAX + 1];
+	const char *end = text + strlen(text), *at;
+	size_t len;
+
+	while (text < end && is_around(*text))
+		text++;
+	while (text < end && is_around(end[-1]))
+		end--;
+	at = memchr(text, '@', (size_t)(end - text));
+	if (at == NULL || (size_t)(at - text) >= sizeof(local))
+		return RETURN_PATH_OTHER;
+	len = strlen(domain);
+	if ((size_t)(end - at - 1) != len ||
+	    strncasecmp(at + 1, domain, len) != 0)
+		return RETURN_PATH_OTHER;
+	memcpy(local, text, (size_t)(at - text));
+	local[at - text] = '\0';
+	return return_path_read(k, domain, local, now, out);
 }

@@ -4,7 +4,8 @@
  * b=TOKEN@DOMAIN stands in for the sender on the mta path, so that a bounce that comes later finds
  * its recipient, and nobody can make us believe in a bounce of mail we never sent. The token holds
  * message, recipient and the day it expires, and a MAC (HMAC-SHA-256, cut to 80 bits) over them and the
- * domain. Letters and digits that survive systems which change case. Pure, any thread.
+ * domain. Letters and digits that survive systems which change case. One of no recipient stands in the
+ * message itself, X-Oiwake-ID, for those who report it without the address it came from. Pure, any thread.
  */
 #ifndef MTA_RETURN_PATH_H
 #define MTA_RETURN_PATH_H
@@ -23,9 +24,11 @@ struct return_path_key;
 struct return_path_key *return_path_key_new(const char *secret, size_t len, struct err *e);
 void return_path_key_free(struct return_path_key **);
 
+#define RETURN_PATH_MESSAGE 0xffffffu
+
 struct return_path {
 	int64_t message;
-	unsigned index;  /* of the recipient */
+	unsigned index;  /* of the recipient; RETURN_PATH_MESSAGE: of none, X-Oiwake-ID */
 	int64_t expires; /* wall ms; made and read to the day: the end of that day in UTC */
 };
 
@@ -43,5 +46,9 @@ enum return_path_verdict {
 /* Whatever case it comes in. *out is set when GOOD or EXPIRED. */
 enum return_path_verdict return_path_read(const struct return_path_key *, const char *domain,
     const char *local, int64_t now, struct return_path *out);
+/* The same of a whole address as a header field or a report shows it: TOKEN@DOMAIN, blanks and < > around
+ * it or not. OTHER when it is of another domain. */
+enum return_path_verdict return_path_read_text(const struct return_path_key *, const char *domain,
+    const char *text, int64_t now, struct return_path *out);
 
 #endif

@@ -28,7 +28,8 @@ struct body {
 	uint64_t size;
 	char *data;	  /* the body, or what is not yet in the file */
 	size_t len, room; /* bytes in data, bytes counted in in_memory */
-	char *dir, *path; /* of the spool file; NULL for body_take */
+	char *dir, *path; /* of the spool file; NULL: there will be none */
+	bool stays;	  /* in memory, whatever its size */
 	bool spooled;
 	bool lost;           /* an fsync failed: what is on disk is unknown */
 	pthread_mutex_t
@@ -78,7 +79,10 @@ new_body(const char *spool_dir, const char *name)
 struct body *
 body_new(const char *spool_dir, const char *name)
 {
-	return new_body(spool_dir, name);
+	struct body *b = new_body(spool_dir, name);
+
+	b->stays = spool_dir == NULL;
+	return b;
 }
 
 struct body *
@@ -219,7 +223,7 @@ body_add(struct body *b, const void *data, size_t len, struct err *e)
 
 	if (len == 0)
 		return 0;
-	if (!b->spooled && b->len + len <= BODY_INLINE_MAX) {
+	if (b->stays || (!b->spooled && b->len + len <= BODY_INLINE_MAX)) {
 		add_in_memory(b, data, len);
 		return 0;
 	}

@@ -21,7 +21,8 @@ struct body; /* reference counted, atomically: any thread */
 
 #define BODY_INLINE_MAX (128 * 1024) /* bytes; beyond: spool file (DESIGN.md, section 6) */
 
-/* An empty body to be written. The spool file, should it come to one, is spool_dir/NAME. */
+/* An empty body to be written. The spool file, should it come to one, is spool_dir/NAME; with spool_dir NULL all of it
+ * stays in memory: the store is a database, and takes it as a whole. */
 struct body *body_new(const char *spool_dir, const char *name);
 /* One of known content: takes over data (malloc'd). */
 struct body *body_take(char *data, size_t len);

@@ -1,9 +1,10 @@
 /*
  * classify.c - from an outcome to what it means and what follows.
  *
- * First match wins: what the rules know of a receiving system (`reply` lines, such as those of
- * conf/carriers.rules), then what anybody says, then the enhanced status, then the code alone. SES
- * has a table of its own in router/ses/replies.c.
+ * First what the rules know of a receiving system (`reply` lines, such as those of
+ * conf/carriers.rules): they say what is to be done. Else the class of the code says that, and the
+ * table of reasons (router/reasons.h) what it means. SES has a table of its own in
+ * router/ses/replies.c.
  */
 #include "router/classify.h"
 
@@ -15,73 +16,51 @@
 #include <string.h>
 #include <strings.h>
 
-#define AT(stage)  (1u << (stage))
-#define ANYWHERE   (~0u)
 #define MINUTES(n) ((int64_t)(n) * 60 * 1000)
 
-struct row {
-	unsigned stages;
-	int code;          /* 4 and 5: any of that class */
-	const char *text;  /* found anywhere in the reply without regard to case; NULL: any */
-	struct verdict verdict;
-};
+/* -- what anybody says ---------------------------------------------------------------------------- */
 
-/* clang-format off */
-static const struct row anybody[] = {
-	{ AT(STAGE_RCPT), 5, "user unknown",        { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
-	{ AT(STAGE_RCPT), 5, "unknown user",        { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
-	{ AT(STAGE_RCPT), 5, "no such user",        { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
-	{ AT(STAGE_RCPT), 5, "mailbox unavailable", { .action = VERDICT_BOUNCE, .reason = "userunknown" } },
-	{ AT(STAGE_RCPT), 5, "relay access denied", { .action = VERDICT_BOUNCE, .reason = "norelaying" } },
-	{ AT(STAGE_RCPT), 5, "relaying denied",     { .action = VERDICT_BOUNCE, .reason = "norelaying" } },
-	{ AT(STAGE_RCPT), 5, "greylist",            { .action = VERDICT_RETRY,  .reason = "onhold" } },
-	{ AT(STAGE_RCPT), 452, NULL,                { .action = VERDICT_RETRY,  .reason = "toomanyconn" } },
-	{ ANYWHERE,       421, "too many",          { .action = VERDICT_RETRY,  .reason = "toomanyconn", .slow = true } },
-};
-
-/* RFC 3463. The class digit is left to the reply code. */
-static const struct {
-	const char *tail;
-	const char *reason;
-} statuses[] = {
-	{ ".1.0", "userunknown" }, { ".1.1", "userunknown" }, { ".1.2", "hostunknown" },
-	{ ".1.3", "syntaxerror" }, { ".1.6", "hasmoved" },    { ".1.7", "rejected" },
-	{ ".1.8", "rejected" },    { ".1.10", "hostunknown" },{ ".2.0", "filtered" },
-	{ ".2.1", "suspend" },     { ".2.2", "mailboxfull" }, { ".2.3", "mesgtoobig" },
-	{ ".3.4", "mesgtoobig" },  { ".4.1", "networkerror" },{ ".4.2", "networkerror" },
-	{ ".4.4", "networkerror" },{ ".4.6", "networkerror" },{ ".4.7", "expired" },
-	{ ".5.3", "toomanyconn" }, { ".6.0", "contenterror" },{ ".6.7", "contenterror" },
-	{ ".7.0", "policyviolation" }, { ".7.1", "policyviolation" }, { ".7.7", "spamdetected" },
-	{ ".7.20", "authfailure" },{ ".7.23", "authfailure" },{ ".7.25", "requireptr" },
-	{ ".7.26", "authfailure" },
-};
-
-/* When nothing else is known: by what broke. */
-static const char *const by_stage[STAGE_MAX] = {
-	[STAGE_NONE] = "undefined",    [STAGE_DNS] = "networkerror", [STAGE_CONNECT] = "networkerror",
-	[STAGE_EHLO] = "blocked",      [STAGE_TLS] = "securityerror",[STAGE_AUTH] = "securityerror",
-	[STAGE_MAIL] = "rejected",     [STAGE_RCPT] = "undefined",   [STAGE_DATA] = "undefined",
-	[STAGE_BODY] = "networkerror", [STAGE_DOT] = "undefined",    [STAGE_QUIT] = "undefined",
-};
-/* clang-format on */
-
-static bool
-row_matches(const struct row *row, const struct outcome *o)
+/* group NULL: it is not the recipient's system that says so, and its words are not read. */
+static struct reasons_query
+query_of(const char *group, const struct outcome *o)
 {
-	if ((row->stages & AT(o->stage)) == 0)
-		return false;
-	if (row->code != o->code && row->code != o->code / 100)
-		return false;
-	return row->text == NULL || strcasestr(o->text, row->text) != NULL;
+	return (struct reasons_query){
+		.group = group != NULL ? group : "",
+		.host = "",
+		/* Of a recipient of no carrier the group is the domain. */
+		.domain = group != NULL ? group : "",
+		.stage = o->stage,
+		.code = o->code,
+		.enhanced = o->enhanced,
+		/* Without a code they are our own words, whatever they sound like. */
+		.text = group != NULL && o->code != 0 ? o->text : "",
+		.reporter = "",
+	};
 }
 
-static const struct verdict *
-find_for_anybody(const struct outcome *o)
+static const char *
+reason_of(const struct reasons *reasons, const char *group, const struct outcome *o)
 {
-	for (size_t i = 0; i < sizeof(anybody) / sizeof(anybody[0]); i++)
-		if (row_matches(&anybody[i], o))
-			return &anybody[i].verdict;
-	return NULL;
+	struct reasons_query q = query_of(group, o);
+	struct reasons *builtin = NULL;
+	struct reasons_answer answer;
+
+	if (reasons == NULL)
+		reasons = builtin = reasons_builtin();
+	reasons_find(reasons, &q, &answer);
+	reasons_unref(&builtin);
+	return answer.reason;
+}
+
+/* Where the class of the code does not say what is best done. */
+static void
+know_better(const struct outcome *o, struct verdict *v)
+{
+	if (o->stage == STAGE_RCPT && o->code / 100 == 5 &&
+	    strcasestr(o->text, "greylist") != NULL)
+		v->action = VERDICT_RETRY;
+	if (o->code == 421 && strcasestr(o->text, "too many") != NULL)
+		v->slow = true;
 }
 
 /* -- what the rules know ------------------------------------------------------------------------- */
@@ -182,22 +161,10 @@ classify_expired(
 
 /* -- what nobody knows -------------------------------------------------------------------------------- */
 
-static const char *
-reason_of_status(const char *enhanced)
-{
-	const char *tail = strchr(enhanced, '.');
-
-	if (tail == NULL)
-		return NULL;
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-		if (strcmp(statuses[i].tail, tail) == 0)
-			return statuses[i].reason;
-	return NULL;
-}
-
-/* No table knows it: class of the code for the action, status or stage for the reason. */
+/* The class of the code for the action, the table of reasons for the reason. */
 static void
-classify_plain(const struct outcome *o, struct verdict *v)
+classify_plain(const struct reasons *reasons, const char *group,
+    const struct outcome *o, struct verdict *v)
 {
 	int class = outcome_class(o);
 
@@ -208,8 +175,8 @@ classify_plain(const struct outcome *o, struct verdict *v)
 		v->reason = "delivered";
 		return;
 	}
-	if ((v->reason = reason_of_status(o->enhanced)) == NULL)
-		v->reason = by_stage[o->stage];
+	v->reason = reason_of(reasons, group, o);
+	know_better(o, v);
 	/* Not what we refused ourselves, such as a message too large for the peer. */
 	if (o->code == 0 && o->stage >= STAGE_MAIL && !o->permanent)
 		v->reason = "networkerror";
@@ -249,25 +216,19 @@ find_by_kind(enum path_kind kind, const struct outcome *o)
 }
 
 void
-classify(const struct ruleset *rules, enum path_kind kind, const char *group,
-    const struct outcome *o, struct verdict *v)
+classify(const struct ruleset *rules, const struct reasons *reasons,
+    enum path_kind kind, const char *group, const struct outcome *o,
+    struct verdict *v)
 {
-	const struct verdict *known;
+	const struct verdict *known =
+	    outcome_class(o) == 2 ? NULL : find_by_kind(kind, o);
 
-	if (outcome_class(o) == 2) {
-		classify_plain(o, v);
-		return;
-	}
-	known = find_by_kind(kind, o);
-	if (known == NULL && kind == PATH_MTA) {
-		if (find_in_rules(rules, group, o, v))
-			return;
-		known = find_for_anybody(o);
-	}
 	if (known != NULL)
 		*v = *known;
-	else
-		classify_plain(o, v);
+	else if (kind != PATH_MTA)
+		classify_plain(reasons, NULL, o, v);
+	else if (outcome_class(o) == 2 || !find_in_rules(rules, group, o, v))
+		classify_plain(reasons, group, o, v);
 }
 
 static const struct {

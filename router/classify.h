@@ -12,6 +12,7 @@
 
 #include "mta/outcome.h"
 #include "router/config.h"
+#include "router/reasons.h"
 #include "rules/rules.h"
 
 enum verdict_action {
@@ -36,9 +37,10 @@ struct verdict {
 	bool reconnect;       /* the session is worn out, nothing is wrong: go on at once with a new one */
 };
 
-/* The rules say what replies of a group mean (ruleset_reply); NULL: only what anybody says. */
-void classify(const struct ruleset *, enum path_kind, const char *group, const struct outcome *,
-    struct verdict *);
+/* The rules say what replies of a group mean and what is done (ruleset_reply); NULL: none do. The table of
+ * reasons says what all others mean; NULL: the one that is compiled in. */
+void classify(const struct ruleset *, const struct reasons *, enum path_kind, const char *group,
+    const struct outcome *, struct verdict *);
 
 /* Why a recipient has expired whose last answer, as recipient.last keeps it, was this: "expired", or
  * what the group's reply means when it never changes. */

@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include "mta/base/alloc.h"
-#include "mta/dkim.h"
-#include "mta/return_path.h"
 #include "router/config_int.h"
 #include "rules/rules.h"
 
@@ -63,11 +61,16 @@ config_new(const char *file)
 	cfg->body_memory = (size_t)32 << 20;
 	cfg->reserve = (uint64_t)64 << 20;
 	cfg->event_keep = 30 * DAY_MS;
+	cfg->sent_keep = 15 * DAY_MS;
+	cfg->stats_keep = 90 * DAY_MS;
 	cfg->traffic_keep = 200000;
+	cfg->store.lease = 30000;
 	cfg->probe = 60000;
 	cfg->idle_session = 5000;
 	cfg->stop_timeout = 30000;
 	cfg->return_path.expires = 14 * DAY_MS;
+	cfg->return_path.forward = true;
+	cfg->return_path.rate = 10;
 	cfg->preflight_interval = 600000;
 	cfg->preflight_port_check = true;
 	return cfg;
@@ -144,90 +147,6 @@ config_ref(struct config *cfg)
 	return cfg;
 }
 
-/* -- freeing
- * -------------------------------------------------------------------- */
-
-static void
-free_listeners(struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->nlisteners; i++) {
-		struct config_listener *l = &cfg->listeners[i];
-
-		free(l->name);
-		free(l->address_text);
-		free(l->networks);
-		SSL_CTX_free(l->smtp.tls);
-	}
-	free(cfg->listeners);
-}
-
-static void
-free_sources(struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->npools; i++) {
-		free(cfg->pools[i].name);
-		free(cfg->pools[i].sources);
-	}
-	for (size_t i = 0; i < cfg->nsources; i++) {
-		free(cfg->sources[i].name);
-		free(cfg->sources[i].hostname);
-		free(cfg->sources[i].public_address);
-	}
-	free(cfg->pools);
-	free(cfg->sources);
-}
-
-static void
-secret_free(struct secret *secret)
-{
-	if (secret->value != NULL)
-		explicit_bzero(secret->value, strlen(secret->value));
-	free(secret->value);
-}
-
-static void
-free_paths(struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->npaths; i++) {
-		struct config_path *path = &cfg->paths[i];
-
-		free(path->name);
-		free(path->relay_host);
-		free(path->host);
-		free(path->connect_address);
-		free(path->ca_file);
-		free(path->sts_ca_file);
-		free(path->user);
-		free(path->configuration_set);
-		secret_free(&path->password);
-		SSL_CTX_free(path->tls_ctx);
-	}
-	free(cfg->paths);
-}
-
-static void
-free_dkim(struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->ndkim; i++) {
-		struct config_dkim *dkim = &cfg->dkim[i];
-
-		free(dkim->domain);
-		free(dkim->selector);
-		free(dkim->key_file);
-		if (dkim->signer != NULL)
-			dkim_signer_free(&dkim->signer);
-	}
-	free(cfg->dkim);
-}
-
-static void
-free_return_path(struct config_return_path *back)
-{
-	free(back->domain);
-	free(back->key_file);
-	return_path_key_free(&back->key);
-}
-
 void
 config_unref(struct config **p)
 {
@@ -238,24 +157,7 @@ config_unref(struct config **p)
 	if (cfg == NULL || atomic_fetch_sub_explicit(
 			       &counted->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	free_listeners(cfg);
-	free_sources(cfg);
-	free_paths(cfg);
-	free_dkim(cfg);
-	free_return_path(&cfg->return_path);
-	for (size_t i = 0; i < cfg->ndns_servers; i++)
-		free(cfg->dns_servers[i]);
-	free(cfg->dns_servers);
-	free(cfg->dns_trust_anchor);
-	free(cfg->file);
-	free(cfg->hostname);
-	free(cfg->state_directory);
-	free(cfg->rules_file);
-	free(cfg->users_file);
-	free(cfg->log_file);
-	free(cfg->admin_socket);
-	ruleset_unref(cfg->rules);
-	free(cfg->warnings);
+	config_free_contents(cfg);
 	free(counted);
 }
 
@@ -312,7 +214,8 @@ config_dkim_find(const struct config *cfg, const char *domain,
 	while (n == 0 && domain != NULL && *domain != '\0') {
 		n = signers_of(cfg, domain, out);
 		domain = strchr(domain, '.');
-		domain += domain != NULL;
+		if (domain != NULL)
+			domain++;
 	}
 	return n;
 }

@@ -67,6 +67,8 @@ static const char *const listener_types[] = { "submission", "relay",
 static const char *const listener_tls[] = { "none", "starttls", "implicit" };
 enum { LISTENER_TLS_NONE, LISTENER_TLS_START, LISTENER_TLS_IMPLICIT };
 
+#define INBOUND_MESSAGE ((size_t)10 << 20)
+
 const struct config_listener *
 config_listener_defaults(void)
 {
@@ -137,7 +139,7 @@ listener_certificate(struct raw_config *raw, const struct raw_section *s,
     struct config_listener *l, enum config_part part)
 {
 	const struct raw_section *from = s;
-	struct config_place at;
+	struct config_place at = s->at;
 	struct err e = ERR_INIT;
 	char *chain, *key;
 
@@ -146,7 +148,7 @@ listener_certificate(struct raw_config *raw, const struct raw_section *s,
 	chain = config_file_of(from, "certificate");
 	key = config_file_of(from, "key");
 	if (chain == NULL || key == NULL)
-		config_problem(raw, from ? from->at : s->at,
+		config_problem(raw, from ? from->at : at,
 		    "no %s for the TLS of listener '%s'",
 		    chain == NULL ? "certificate" : "key", s->title);
 	else if (part == CONFIG_ALL &&
@@ -184,8 +186,12 @@ listener_kind(struct raw_config *raw, const struct raw_section *s,
 {
 	bool submission = l->kind == LISTENER_SUBMISSION;
 
-	if (l->kind == LISTENER_INBOUND)
+	if (l->kind == LISTENER_INBOUND) {
 		l->add_missing_headers = false;
+		/* Strangers bring reports, and those are small. */
+		if (l->smtp.max_message > INBOUND_MESSAGE)
+			l->smtp.max_message = INBOUND_MESSAGE;
+	}
 	l->smtp.offer_auth = l->smtp.require_auth = submission;
 	if (submission && cfg->users_file == NULL)
 		config_problem(raw, s->at,
@@ -362,7 +368,13 @@ config_build(struct raw_config *raw, struct config *cfg, enum config_part part)
 	build_root(raw, cfg);
 	build_listeners(raw, cfg, part);
 	config_build_ways_out(raw, cfg, part);
+	config_build_store(raw, cfg, part);
+	config_build_feedback(raw, cfg, part);
+	config_build_webs(raw, cfg, part);
+	config_build_hooks(raw, cfg, part);
 	config_build_identity(raw, cfg, part);
+	config_build_suppression(raw, cfg);
+	config_build_guard(raw, cfg);
 	if (dns != NULL)
 		build_dns(raw, dns, cfg, part);
 }

@@ -1,6 +1,7 @@
 /*
  * config_check.c - what must agree with what: listeners among each other, the
- * files with what is on disk, the rules with all the rest (config_rules.c).
+ * files with what is on disk, the rules with all the rest (config_rules.c); and
+ * the table of reasons.
  */
 #include "router/config_int.h"
 
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "mta/base/alloc.h"
+#include "router/reasons.h"
 #include "router/users.h"
 
 /* -- listeners
@@ -116,7 +118,32 @@ check_files(struct raw_config *raw, const struct config *cfg)
 /* -- rules
  * -------------------------------------------------------------------------- */
 
-/* The rules' own report follows ours, with its lines and carets. */
+/* Reports with lines of their own follow ours. */
+static void
+add_report(struct raw_config *raw, struct str *report)
+{
+	struct str all = STR_INIT;
+
+	if (raw->rules_report != NULL)
+		str_adds(&all, raw->rules_report);
+	str_add(&all, report->data, report->len);
+	free(raw->rules_report);
+	raw->rules_report = str_detach(&all);
+}
+
+static void
+check_reasons(struct raw_config *raw, struct config *cfg)
+{
+	struct str report = STR_INIT;
+
+	cfg->reasons = cfg->reasons_file != NULL
+	    ? reasons_load(cfg->reasons_file, &report)
+	    : reasons_builtin();
+	if (cfg->reasons == NULL)
+		add_report(raw, &report);
+	str_release(&report);
+}
+
 static void
 check_rules(struct raw_config *raw, struct config *cfg)
 {
@@ -124,7 +151,7 @@ check_rules(struct raw_config *raw, struct config *cfg)
 
 	cfg->rules = config_load_rules(cfg, NULL, NULL, 0, &report);
 	if (cfg->rules == NULL)
-		raw->rules_report = str_detach(&report);
+		add_report(raw, &report);
 	else if (report.len > 0)
 		cfg->warnings = str_detach(&report);
 	str_release(&report);
@@ -136,6 +163,7 @@ config_check(struct raw_config *raw, struct config *cfg, enum config_part part)
 	if (raw->broken)
 		return;
 	check_listeners(raw, cfg);
+	check_reasons(raw, cfg);
 	if (part == CONFIG_ALL)
 		check_files(raw, cfg);
 	if (part >= CONFIG_RULES)

@@ -6,10 +6,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mta/base/alloc.h"
 #include "mta/dkim.h"
 #include "mta/return_path.h"
+#include "mta/smtp/address.h"
 
 /* -- DKIM
  * ----------------------------------------------------------------------------- */
@@ -85,6 +87,61 @@ build_dkim(struct raw_config *raw, const struct raw_section *s,
 /* -- return path
  * --------------------------------------------------------------------------- */
 
+/* Local parts in our domain; what a token could be is one. */
+static void
+build_reports(struct raw_config *raw, const struct raw_section *s,
+    struct config_return_path *back)
+{
+	const struct raw_entry *entry;
+	struct str text = STR_INIT;
+	struct address a;
+	struct err e;
+
+	for (size_t i = 0; (entry = raw_find_nth(s, "feedback", i)); i++) {
+		str_clear(&text);
+		str_addf(&text, "%s@example.jp", entry->value);
+		if (address_parse(&a, text.data, text.len, &e) != 0 ||
+		    strchr(a.local, '@') != NULL || a.irregular ||
+		    strncasecmp(a.local, "b=", 2) == 0) {
+			config_problem(raw, entry->at,
+			    "feedback: expected what stands before the '@' of "
+			    "an address, not '%s'",
+			    entry->value);
+			continue;
+		}
+		back->feedback = config_grow(
+		    back->feedback, &back->nfeedback, sizeof(*back->feedback));
+		back->feedback[back->nfeedback - 1] = xstrdup(a.local);
+	}
+	str_release(&text);
+}
+
+/* Mail to our own domain would come back here, and go on again. */
+static void
+check_postmaster(struct raw_config *raw, const struct raw_section *s,
+    struct config_return_path *back)
+{
+	const struct raw_entry *entry = raw_find(s, "postmaster");
+	struct str plain = STR_INIT;
+	struct err e = ERR_INIT;
+	struct address a;
+
+	if (entry == NULL || back->postmaster == NULL)
+		return;
+	if (address_parse(&a, entry->value, strlen(entry->value), &e) != 0) {
+		config_problem(raw, entry->at, "postmaster: %s", e.text);
+		return;
+	}
+	if (back->domain != NULL && strcasecmp(a.domain, back->domain) == 0)
+		config_problem(raw, entry->at,
+		    "postmaster: '%s' is in the domain itself, so its mail "
+		    "would come back here",
+		    entry->value);
+	str_addf(&plain, "%s@%s", a.local, a.domain);
+	free(back->postmaster);
+	back->postmaster = str_detach(&plain);
+}
+
 static void
 build_return_path(struct raw_config *raw, const struct raw_section *s,
     struct config *cfg, enum config_part part)
@@ -98,6 +155,8 @@ build_return_path(struct raw_config *raw, const struct raw_section *s,
 		    raw_find(s, "domain") ? "key" : "domain");
 		return;
 	}
+	build_reports(raw, s, &cfg->return_path);
+	check_postmaster(raw, s, &cfg->return_path);
 	if (part != CONFIG_ALL)
 		return;
 	config_read_secret(raw, raw_find(s, "key"), &secret);

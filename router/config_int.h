@@ -8,6 +8,16 @@
  *	config_value.c   durations, sizes, names
  *	config_build.c   raw sections -> listeners, signers and the rest
  *	config_paths.c   raw sections -> sources, pools, paths
+ *	config_store.c   where the queue is, and what this node is there
+ *	config_ses.c     raw sections -> ses paths
+ *	config_credentials.c  as whom AWS is called, and where
+ *	config_feedback.c  raw sections -> SQS queues, SNS topics
+ *	config_web.c     raw sections -> web listeners
+ *	config_hooks.c   raw sections -> hooks: where the application is told
+ *	config_secret.c  secrets, and files that hold them
+ *	config_suppression.c  what suppresses an address, and for how long
+ *	config_guard.c   when mail that harms its path is stopped
+ *	config_free.c    all of it taken apart
  *	config_identity.c raw sections -> DKIM keys, return path, preflight
  *	config_check.c   what must agree with what: rules, users, files
  *
@@ -164,6 +174,35 @@ int config_word_index(struct raw_config *, const struct raw_section *, const cha
 char *config_file_of(const struct raw_section *, const char *key);
 /* The first line of the private file that the entry names. */
 void config_read_secret(struct raw_config *, const struct raw_entry *, struct secret *);
+/* From either of two keys, one for the secret, one for a file. False: neither is given. */
+bool config_find_secret(struct raw_config *, const struct raw_section *, const char *key,
+    const char *file_key, struct secret *, enum config_part);
+void config_secret_clear(struct secret *);
+/* The client's side of TLS; an unusable CA file is the only mistake there. s NULL: a path that no
+ * section names. */
+void config_path_tls(struct raw_config *, const struct raw_section *, struct config_path *);
+/* The source that the entry names; NULL, and reported, when there is none. */
+struct config_source *config_find_source(struct raw_config *, struct config *, const struct raw_entry *);
+/* After sources are built. */
+void config_build_store(struct raw_config *, struct config *, enum config_part);
+void config_free_store(struct config_store *);
+void config_path_ses(struct raw_config *, const struct raw_section *, struct config_path *,
+    enum config_part);
+/* Of the key that names one: "https://host", or in clear on loopback. */
+void config_check_endpoint(struct raw_config *, const struct raw_section *, const char *key);
+/* After config_store. `otherwise`: where the section says nothing of them. */
+void config_build_credentials(struct raw_config *, const struct raw_section *,
+    struct config_credentials *, enum credentials_kind otherwise, enum config_part);
+void config_copy_credentials(struct config_credentials *, const struct config_credentials *);
+const char *config_credentials_name(enum credentials_kind); /* "instance-role" */
+void config_build_feedback(struct raw_config *, struct config *, enum config_part);
+void config_build_webs(struct raw_config *, struct config *, enum config_part);
+void config_build_suppression(struct raw_config *, struct config *);
+void config_free_suppression(struct config_suppression *);
+void config_build_guard(struct raw_config *, struct config *);
+void config_build_hooks(struct raw_config *, struct config *, enum config_part);
+void config_free_hooks(struct config *);
+void config_free_contents(struct config *);
 size_t config_count(const struct raw_config *, const char *kind); /* sections of that kind */
 bool config_is_kind(const struct raw_section *, const char *kind);
 void config_check(struct raw_config *, struct config *, enum config_part);

@@ -9,10 +9,7 @@
 
 #include "mta/base/alloc.h"
 #include "mta/tls.h"
-#include "router/private_file.h"
 #include "rules/rules.h"
-
-#define SECRET_MAX 1024
 
 /* -- sources and pools
  * ------------------------------------------------------------ */
@@ -87,6 +84,17 @@ report_unknown_source(struct raw_config *raw, const struct config *cfg,
 	free(names);
 }
 
+struct config_source *
+config_find_source(struct raw_config *raw, struct config *cfg,
+    const struct raw_entry *entry)
+{
+	struct config_source *source = find_source(cfg, entry->value);
+
+	if (source == NULL)
+		report_unknown_source(raw, cfg, entry);
+	return source;
+}
+
 /* By enum pool_balance. */
 static const char *const balances[] = { "stable", "round-robin" };
 
@@ -101,11 +109,10 @@ build_pool(struct raw_config *raw, const struct raw_section *s,
 	pool->balance = (enum pool_balance)CONFIG_WORD_INDEX(
 	    raw, s, "balance", balances, POOL_STABLE);
 	for (size_t i = 0; (entry = raw_find_nth(s, "sources", i)); i++) {
-		struct config_source *source = find_source(cfg, entry->value);
+		struct config_source *source =
+		    config_find_source(raw, cfg, entry);
 
-		if (source == NULL)
-			report_unknown_source(raw, cfg, entry);
-		else
+		if (source != NULL)
 			pool_add(pool, source);
 	}
 	if (raw_find(s, "sources") == NULL)
@@ -141,7 +148,6 @@ static const char *const path_types[] = { "mta", "ses", "discard" };
 static const char *const mta_tls[] = { "opportunistic", "none" };
 /* By enum config_gate. */
 static const char *const gates[] = { "enforce", "warn", "off" };
-static const char *const ses_tls[] = { "starttls", "implicit" };
 
 /* Which kinds of path a key is for; those not listed are for all. */
 #define FOR(kind) (1u << (kind))
@@ -173,6 +179,23 @@ static const struct {
 	{ "connections", FOR(PATH_SES) },
 	{ "messages-per-connection", FOR(PATH_SES) },
 	{ "configuration-set", FOR(PATH_SES) },
+	{ "transport", FOR(PATH_SES) },
+	{ "region", FOR(PATH_SES) },
+	{ "endpoint", FOR(PATH_SES) },
+	{ "quota", FOR(PATH_SES) },
+	{ "quota-reserve", FOR(PATH_SES) },
+	{ "account-check", FOR(PATH_SES) },
+	{ "probation", FOR(PATH_SES) },
+	{ "tags", FOR(PATH_SES) },
+	{ "application-headers", FOR(PATH_SES) },
+	{ "duplicate-headers", FOR(PATH_SES) },
+	{ "credentials", FOR(PATH_SES) },
+	{ "access-key", FOR(PATH_SES) },
+	{ "secret-key", FOR(PATH_SES) },
+	{ "secret-key-file", FOR(PATH_SES) },
+	{ "credentials-file", FOR(PATH_SES) },
+	{ "profile", FOR(PATH_SES) },
+	{ "imds-endpoint", FOR(PATH_SES) },
 };
 
 static void
@@ -185,9 +208,10 @@ path_defaults(struct config_path *path, enum path_kind kind)
 	path->tls = path->sign = path->dane = path->mta_sts = kind == PATH_MTA;
 	path->sts_port = 443;
 	path->preflight = kind == PATH_MTA ? GATE_ENFORCE : GATE_OFF;
-	path->rate = 14;
 	path->connections = 10;
 	path->messages_per_connection = 100;
+	path->quota_reserve = 10;
+	path->account_check = kind == PATH_SES ? 60000 : 0;
 }
 
 static void
@@ -227,57 +251,9 @@ path_pool(struct raw_config *raw, const struct raw_section *s,
 		    s->title);
 }
 
-void
-config_read_secret(struct raw_config *raw, const struct raw_entry *entry,
-    struct secret *secret)
-{
-	const char *key = entry->key->name;
-	char *file = config_path_relative(entry->at.file, entry->value);
-	struct err e = ERR_INIT;
-	char buf[SECRET_MAX] = "";
-	struct stat st;
-	FILE *fp = private_file_open(file, &st, &e);
-
-	if (fp == NULL) {
-		config_problem(raw, entry->at, "%s: %s", key, e.text);
-	} else {
-		/* Unbuffered, so that no copy of it is left in the heap. */
-		setvbuf(fp, NULL, _IONBF, 0);
-		if (fgets(buf, sizeof(buf), fp) != NULL)
-			buf[strcspn(buf, "\r\n")] = '\0';
-		if (*buf == '\0')
-			config_problem(raw, entry->at,
-			    "%s: first line of '%s' is empty", key, file);
-		secret->value = xstrdup(buf);
-		explicit_bzero(buf, sizeof(buf));
-		fclose(fp);
-	}
-	free(file);
-}
-
-static void
-path_secret(struct raw_config *raw, const struct raw_section *s,
-    struct config_path *path, enum config_part part)
-{
-	const struct raw_entry *text = raw_find(s, "password");
-	const struct raw_entry *file = raw_find(s, "password-file");
-
-	if (text != NULL && file != NULL)
-		config_problem(raw, file->at,
-		    "both password and password-file in path '%s'", s->title);
-	else if (text == NULL && file == NULL)
-		config_problem(raw, s->at,
-		    "path '%s' of type ses has no password or password-file",
-		    s->title);
-	else if (text != NULL)
-		path->password.value = xstrdup(text->value);
-	else if (part == CONFIG_ALL)
-		config_read_secret(raw, file, &path->password);
-}
-
 /* The client's side of TLS; an unusable ca_file is the only mistake there. */
-static void
-path_tls(struct raw_config *raw, const struct raw_section *s,
+void
+config_path_tls(struct raw_config *raw, const struct raw_section *s,
     struct config_path *path)
 {
 	const char *key = path->kind == PATH_MTA ? "sts-ca-file" : "ca-file";
@@ -295,35 +271,6 @@ path_tls(struct raw_config *raw, const struct raw_section *s,
 }
 
 static void
-path_ses(struct raw_config *raw, const struct raw_section *s,
-    struct config_path *path, enum config_part part)
-{
-	const struct raw_entry *entry;
-	struct sockaddr_storage addr;
-	socklen_t len;
-	struct err e = ERR_INIT;
-
-	path->implicit_tls = CONFIG_WORD_INDEX(raw, s, "tls", ses_tls, 0) == 1;
-	if (path->implicit_tls && raw_find(s, "port") == NULL)
-		path->port = 465;
-	for (size_t i = 0; i < 2; i++) {
-		static const char *const needed[] = { "host", "user" };
-
-		if (raw_find(s, needed[i]) == NULL)
-			config_problem(raw, s->at,
-			    "path '%s' of type ses has no %s", s->title,
-			    needed[i]);
-	}
-	entry = raw_find(s, "connect-address");
-	if (entry != NULL &&
-	    net_parse_address(entry->value, 0, &addr, &len, &e) != 0)
-		config_problem(raw, entry->at, "connect-address: %s", e.text);
-	path_secret(raw, s, path, part);
-	if (part == CONFIG_ALL)
-		path_tls(raw, s, path);
-}
-
-static void
 path_mta(struct raw_config *raw, const struct raw_section *s,
     struct config *cfg, struct config_path *path, enum config_part part)
 {
@@ -338,7 +285,7 @@ path_mta(struct raw_config *raw, const struct raw_section *s,
 	    raw, s, "preflight", gates, relay ? GATE_OFF : GATE_ENFORCE);
 	path_pool(raw, s, cfg, path);
 	if (path->tls && part == CONFIG_ALL)
-		path_tls(raw, s, path);
+		config_path_tls(raw, s, path);
 	if (relay != NULL && !config_value_host(relay->value) &&
 	    net_parse_address(relay->value, 0, &addr, &len, NULL) != 0)
 		config_problem(raw, relay->at,
@@ -369,6 +316,7 @@ build_path(struct raw_config *raw, const struct raw_section *s,
 {
 	size_t seen = raw->nproblems;
 	enum path_kind kind = PATH_DISCARD;
+	bool good;
 
 	path->name = xstrdup(s->title);
 	path->line = s->at.line;
@@ -379,15 +327,16 @@ build_path(struct raw_config *raw, const struct raw_section *s,
 		kind = (enum path_kind)CONFIG_WORD_INDEX(
 		    raw, s, "type", path_types, PATH_DISCARD);
 	path_defaults(path, kind);
-	if (raw->nproblems == seen) {
+	good = raw->nproblems == seen;
+	config_store(raw, s, path);
+	if (good) {
 		check_path_keys(raw, s, kind);
 		if (kind == PATH_SES)
-			path_ses(raw, s, path, part);
+			config_path_ses(raw, s, path, part);
 		else if (kind == PATH_MTA)
 			path_mta(raw, s, cfg, path, part);
 	}
 	check_path_name(raw, s, kind);
-	config_store(raw, s, path);
 	if (!path->ipv4 && !path->ipv6)
 		config_problem(raw, s->at,
 		    "path '%s' has neither ipv4 nor ipv6", s->title);
@@ -410,7 +359,7 @@ builtin_path(struct raw_config *raw, struct config *cfg, const char *name,
 		return;
 	path_pool(raw, NULL, cfg, path);
 	if (part == CONFIG_ALL)
-		path_tls(raw, NULL, path);
+		config_path_tls(raw, NULL, path);
 }
 
 void

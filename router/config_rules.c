@@ -126,30 +126,39 @@ check_uses(
 }
 
 struct ruleset *
-config_load_rules(const struct config *cfg, const char *file,
-    const struct rules_file *given, size_t ngiven, struct str *report)
+config_check_rules(const struct config *cfg, const char *file,
+    const struct rules_file *given, size_t ngiven,
+    struct rules_report *report)
 {
 	struct rules_options options = {
 		.check = check_uses,
 		.check_arg = (void *)(uintptr_t)cfg,
 	};
+	const char **names = regular_only(cfg, &options.nregular_only);
+	struct ruleset *rules;
+
+	options.regular_only = names;
+	rules = given != NULL
+	    ? ruleset_parse(given, ngiven, &options, report)
+	    : ruleset_load(
+		  file != NULL ? file : cfg->rules_file, &options, report);
+	free(names);
+	return rules;
+}
+
+struct ruleset *
+config_load_rules(const struct config *cfg, const char *file,
+    const struct rules_file *given, size_t ngiven, struct str *report)
+{
 	struct rules_report problems;
 	struct ruleset *rules;
-	const char **names;
 	char *text;
 
 	rules_report_init(&problems);
-	names = regular_only(cfg, &options.nregular_only);
-	options.regular_only = names;
-	rules = given != NULL
-	    ? ruleset_parse(given, ngiven, &options, &problems)
-	    : ruleset_load(
-		  file != NULL ? file : cfg->rules_file, &options, &problems);
-	
+	rules = config_check_rules(cfg, file, given, ngiven, &problems);
 	text = rules_report_string(&problems);
 	str_adds(report, text);
 	free(text);
-	free(names);
 	rules_report_clear(&problems);
 	return rules;
 }

@@ -20,6 +20,7 @@
 #define ROOT(f)	    offsetof(struct config, f)
 #define LISTENER(f) offsetof(struct config_listener, f)
 #define PATH(f)	    offsetof(struct config_path, f)
+#define SQS(f)	    offsetof(struct config_sqs, f)
 #define WORD(name)                                                             \
 	{                                                                      \
 		name, CONFIG_WORD, 0, 0, 0, false                              \
@@ -34,11 +35,18 @@ static const struct config_key root_keys[] = {
 	{ "hostname", CONFIG_HOST, ROOT(hostname), 0, 0, false },
 	{ "state-directory", CONFIG_FILE, ROOT(state_directory), 0, 0, false },
 	{ "rules", CONFIG_FILE, ROOT(rules_file), 0, 0, false },
+	{ "reasons", CONFIG_FILE, ROOT(reasons_file), 0, 0, false },
 	{ "users", CONFIG_FILE, ROOT(users_file), 0, 0, false },
 	{ "log", CONFIG_FILE, ROOT(log_file), 0, 0, false },
 	{ "admin-socket", CONFIG_FILE, ROOT(admin_socket), 0, 0, false },
+	{ "store-password-file", CONFIG_FILE, ROOT(store.password_file), 0, 0, false },
+	{ "store-token-command", CONFIG_TEXT, ROOT(store.token_command), 0, 0, false },
+	{ "lease", CONFIG_MS, ROOT(store.lease), 2000, 10 * MINUTE, false },
 	{ "io-threads", CONFIG_UINT, ROOT(io_threads), 0, CONFIG_THREADS_MAX, false },
 	WORD("log-level"),
+	WORD("store"),
+	WORD("node"),
+	WORDS("node-sources"),
 	WORDS("include"),
 };
 
@@ -90,6 +98,16 @@ static const struct config_key pool_keys[] = {
 	WORD("balance"),
 };
 
+/* As whom AWS is called: of a path and of a queue. The rest is config_ses.c's. */
+#define CREDENTIALS_KEYS(at) \
+	WORD("credentials"), \
+	{ "access-key", CONFIG_TEXT, (at) + offsetof(struct config_credentials, access_key), 0, 0, false }, \
+	WORD("secret-key"), \
+	WORD("secret-key-file"), \
+	{ "credentials-file", CONFIG_FILE, (at) + offsetof(struct config_credentials, file), 0, 0, false }, \
+	{ "profile", CONFIG_TEXT, (at) + offsetof(struct config_credentials, profile), 0, 0, false }, \
+	{ "imds-endpoint", CONFIG_TEXT, (at) + offsetof(struct config_credentials, imds), 0, 0, false }
+
 static const struct config_key path_keys[] = {
 	WORD("type"),
 	{ "max-connections", CONFIG_UINT, PATH(max_connections), 1, 1e6, false },
@@ -116,6 +134,72 @@ static const struct config_key path_keys[] = {
 	{ "connections", CONFIG_UINT, PATH(connections), 1, 10000, false },
 	{ "messages-per-connection", CONFIG_UINT, PATH(messages_per_connection), 1, 1e6, false },
 	{ "configuration-set", CONFIG_TEXT, PATH(configuration_set), 0, 0, false },
+	WORD("transport"),
+	{ "region", CONFIG_HOST, PATH(region), 0, 0, false },
+	{ "endpoint", CONFIG_TEXT, PATH(endpoint), 0, 0, false },
+	{ "quota", CONFIG_REAL, PATH(quota), 0, 1e12, false },
+	{ "quota-reserve", CONFIG_REAL, PATH(quota_reserve), 0, 100, false },
+	{ "account-check", CONFIG_MS, PATH(account_check), 0, DAY, false },
+	WORD("probation"),
+	WORDS("tags"),
+	WORD("application-headers"),
+	WORD("duplicate-headers"),
+	CREDENTIALS_KEYS(offsetof(struct config_path, credentials)),
+};
+
+static const struct config_key sqs_keys[] = {
+	WORD("path"),
+	{ "queue", CONFIG_TEXT, SQS(queue), 0, 0, false },
+	{ "region", CONFIG_HOST, SQS(region), 0, 0, false },
+	{ "endpoint", CONFIG_TEXT, SQS(endpoint), 0, 0, false },
+	{ "ca-file", CONFIG_FILE, SQS(ca_file), 0, 0, false },
+	{ "pollers", CONFIG_UINT, SQS(pollers), 1, 64, false },
+	{ "visibility", CONFIG_MS, SQS(visibility), 1000, 0.5 * DAY, false },
+	{ "wait", CONFIG_MS, SQS(wait), 0, 20e3, false },
+	CREDENTIALS_KEYS(offsetof(struct config_sqs, credentials)),
+};
+
+static const struct config_key sns_keys[] = {
+	WORDS("topics"),
+	{ "replay-window", CONFIG_MS, ROOT(sns.replay_window), MINUTE, DAY, false },
+	{ "signature-version", CONFIG_UINT, ROOT(sns.signature_version), 1, 2, false },
+	{ "ca-file", CONFIG_FILE, ROOT(sns.ca_file), 0, 0, false },
+	{ "connect-address", CONFIG_TEXT, ROOT(sns.connect), 0, 0, false },
+};
+
+static const struct config_key web_keys[] = {
+	WORD("address"),
+	WORD("certificate"),
+	WORD("key"),
+	WORDS("serve"),
+	{ "console", CONFIG_FLAG, offsetof(struct config_web, console), 0, 0, false },
+	{ "metrics", CONFIG_FLAG, offsetof(struct config_web, metrics), 0, 0, false },
+	{ "users", CONFIG_FILE, offsetof(struct config_web, users_file), 0, 0, false },
+	WORDS("names"),
+	{ "session-idle", CONFIG_MS, offsetof(struct config_web, session_idle), 1000, 7 * DAY, false },
+	{ "session-life", CONFIG_MS, offsetof(struct config_web, session_life), 1000, 30 * DAY, false },
+	{ "max-body", CONFIG_SIZE, offsetof(struct config_web, max_body), 1024, 67108864, false },
+	{ "max-connections", CONFIG_UINT, offsetof(struct config_web, max_connections), 1, 1e6, false },
+};
+
+#define HOOK(f) offsetof(struct config_hook, f)
+
+static const struct config_key hook_keys[] = {
+	WORD("type"),
+	{ "url", CONFIG_TEXT, HOOK(url), 0, 0, false },
+	WORD("secret"),
+	WORD("secret-file"),
+	{ "topic", CONFIG_TEXT, HOOK(topic), 0, 0, false },
+	{ "ca-file", CONFIG_FILE, HOOK(ca_file), 0, 0, false },
+	{ "file", CONFIG_FILE, HOOK(file), 0, 0, false },
+	WORDS("events"),
+	WORDS("paths"),
+	WORDS("senders"),
+	{ "batch", CONFIG_UINT, HOOK(batch), 1, 100, false },
+	{ "connections", CONFIG_UINT, HOOK(connections), 1, 100, false },
+	{ "timeout", CONFIG_MS, HOOK(timeout), 100, 10 * MINUTE, false },
+	{ "retry", CONFIG_MS, HOOK(retry_min), 10, DAY, false },
+	{ "retry-max", CONFIG_MS, HOOK(retry_max), 10, DAY, false },
 };
 
 static const struct config_key dkim_keys[] = {
@@ -128,6 +212,28 @@ static const struct config_key return_path_keys[] = {
 	{ "domain", CONFIG_HOST, ROOT(return_path.domain), 0, 0, false },
 	{ "key", CONFIG_FILE, ROOT(return_path.key_file), 0, 0, false },
 	{ "expires", CONFIG_MS, ROOT(return_path.expires), DAY, 365 * DAY, false },
+	{ "forward", CONFIG_FLAG, ROOT(return_path.forward), 0, 0, false },
+	WORDS("feedback"),
+	{ "postmaster", CONFIG_TEXT, ROOT(return_path.postmaster), 0, 0, false },
+	{ "rate", CONFIG_REAL, ROOT(return_path.rate), 0, 1e6, false },
+};
+
+static const struct config_key suppression_keys[] = {
+	{ "expires", CONFIG_MS, ROOT(suppression.expires), 0, 3660 * DAY, false },
+	WORDS("carriers"),
+	WORDS("causes"),
+};
+
+static const struct config_key guard_keys[] = {
+	{ "enforce", CONFIG_FLAG, ROOT(guard.enforce), 0, 0, false },
+	{ "minimum-volume", CONFIG_UINT, ROOT(guard.minimum_volume), 10, 1e6, false },
+	{ "last", CONFIG_UINT, ROOT(guard.last), 10, 1e6, false },
+	{ "probe", CONFIG_UINT, ROOT(guard.probe), 1, 10000, false },
+	{ "pause", CONFIG_MS, ROOT(guard.pause), 1000, 7 * DAY, false },
+	{ "pause-max", CONFIG_MS, ROOT(guard.pause_max), 1000, 30 * DAY, false },
+	WORDS("bounce"),
+	WORDS("complaint"),
+	WORDS("unknown-users"),
 };
 
 static const struct config_key preflight_keys[] = {
@@ -145,6 +251,8 @@ static const struct config_key queue_keys[] = {
 	{ "body-memory", CONFIG_SIZE, ROOT(body_memory), 0, 1024 * GIB, false },
 	{ "reserve", CONFIG_SIZE64, ROOT(reserve), 0, 1024 * GIB, false },
 	{ "event-keep", CONFIG_MS, ROOT(event_keep), MINUTE, 3660 * DAY, false },
+	{ "sent-keep", CONFIG_MS, ROOT(sent_keep), MINUTE, 3660 * DAY, false },
+	{ "stats-keep", CONFIG_MS, ROOT(stats_keep), 10 * DAY, 3660 * DAY, false },
 	{ "traffic-keep", CONFIG_UINT, ROOT(traffic_keep), 0, 1e7, false },
 	{ "delay-notice", CONFIG_MS, ROOT(delay_notice), 0, 30 * DAY, false },
 	{ "probe", CONFIG_MS, ROOT(probe), 100, DAY, false },
@@ -161,8 +269,14 @@ const struct config_kind config_kinds[] = {
 	KIND("source", true, source_keys),
 	KIND("pool", true, pool_keys),
 	KIND("path", true, path_keys),
+	KIND("sqs", true, sqs_keys),
+	KIND("sns", false, sns_keys),
+	KIND("web", true, web_keys),
+	KIND("hook", true, hook_keys),
 	KIND("dkim", true, dkim_keys),
 	KIND("return-path", false, return_path_keys),
+	KIND("suppression", false, suppression_keys),
+	KIND("guard", false, guard_keys),
 	KIND("preflight", false, preflight_keys),
 	KIND("limits", false, limits_keys),
 	KIND("tls", false, tls_keys),

@@ -11,9 +11,13 @@
 #include "mta/base/log.h"
 #include "router/body.h"
 #include "router/config.h"
+#include "router/core_nodes.h"
 #include "router/core_run.h"
 #include "router/io.h"
+#include "router/keep.h"
 #include "router/route.h"
+#include "router/rules_follow.h"
+#include "router/ses/amazon.h"
 #include "router/tls_keep.h"
 
 #include <assert.h>
@@ -26,13 +30,18 @@ static void
 check_stopped(struct core *c)
 {
 	bool late = clock_mono() >= c->stop_by;
+	bool cut = late && c->store_away != 0;
 
 	if (c->stop_by == 0 || c->stopped == NULL)
 		return;
-	if (settle_pending(c->settler) > 0 || !queue_is_idle(c->queue) ||
-	    c->edits > 0)
+	/* What a database that is away cannot be told others find out. */
+	if (!cut &&
+	    (settle_pending(c->settler) > 0 || !queue_is_idle(c->queue) ||
+		c->edits > 0))
 		return;
 	if (!late && (c->intakes > 0 || lanes_sessions(c->lanes) > 0))
+		return;
+	if (!shares_stop(c->shares, clock_mono()) && !cut)
 		return;
 	if (late)
 		log_text(LOG_WARN, "stop",
@@ -52,8 +61,11 @@ on_work(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (!c->store_failed) {
+		quotas_review(c->quotas, clock_mono());
 		queue_run(c->queue);
-		lanes_run(c->lanes);
+		if (c->store_away == 0)
+			lanes_run(c->lanes);
+		shares_run(c->shares, clock_mono());
 	}
 	settle_flush(c->settler);
 	check_stopped(c);
@@ -81,6 +93,16 @@ core_is_stopping(const struct core *c)
 
 /* -- recipients come in ------------------------------------------------------------------------------ */
 
+/* What this node has no source for is for others to find. */
+static void
+note_waiting(struct core *c, const struct recipient *r)
+{
+	if (nodes_can_send(c->nodes, c->config, &r->route))
+		queue_note(c->queue, r->shelf, r->due);
+	else
+		queue_avoid(c->queue, r->shelf);
+}
+
 static void
 on_accepted(struct task *t)
 {
@@ -96,7 +118,7 @@ on_accepted(struct task *t)
 			queue_hold(c->queue, r->shelf);
 			core_take(c, r);
 		} else {
-			queue_note(c->queue, r->shelf, r->due);
+			note_waiting(c, r);
 			recipient_free(&r);
 		}
 	}
@@ -111,6 +133,18 @@ core_accepted(struct core *c, struct core_accepted *a)
 	a->core = c;
 	a->task.run = on_accepted;
 	inbox_post(c->inbox, &a->task);
+}
+
+/* -- accounts are told of --------------------------------------------------------------------------------- */
+
+void
+core_take_account(struct task *t)
+{
+	struct amazon_news *news = container_of(t, struct amazon_news, task);
+
+	quotas_account(news->core->quotas, news->path, &news->account);
+	free(news->path);
+	free(news);
 }
 
 /* -- sessions end ------------------------------------------------------------------------------------------- */
@@ -175,10 +209,58 @@ core_tls(struct core *c)
 	return c->tls;
 }
 
+struct core_node *
+core_this_node(struct core *c)
+{
+	return c->node;
+}
+
+struct quotas *
+core_quotas(struct core *c)
+{
+	return c->quotas;
+}
+
+struct amazon *
+core_amazon(struct core *c)
+{
+	return c->amazon;
+}
+
+struct hooks *
+core_hooks(struct core *c)
+{
+	return c->hooks;
+}
+
+void
+core_set_hooks(struct core *c, struct hooks *hooks)
+{
+	c->hooks = hooks;
+}
+
 struct gate *
 core_gate(struct core *c)
 {
 	return c->gate;
+}
+
+struct guard *
+core_guard(struct core *c)
+{
+	return c->guard;
+}
+
+struct nodes *
+core_nodes(struct core *c)
+{
+	return c->nodes;
+}
+
+struct id_maker *
+core_ids(struct core *c, unsigned thread)
+{
+	return &c->makers[thread % MESSAGE_ID_MAKERS];
 }
 
 struct inbox *
@@ -200,6 +282,12 @@ core_each_lane(
 	lanes_each(c->lanes, each, arg);
 }
 
+const char *
+core_path_closed(struct core *c, const char *path)
+{
+	return lanes_why_closed(c->lanes, path);
+}
+
 void
 core_totals(struct core *c, struct core_totals *t)
 {
@@ -211,6 +299,8 @@ core_totals(struct core *c, struct core_totals *t)
 		.pattern_limits = route_pattern_limits(),
 		.stopping = core_is_stopping(c),
 		.store_failed = c->store_failed,
+		.store_away = c->store_away,
+		.store_why = c->store_why.text,
 	};
 }
 
@@ -231,10 +321,19 @@ core_new(struct store *store, struct config *config)
 	c->queue = queue_new(c, config->queue_memory);
 	c->lanes = lanes_new(c);
 	c->settler = settler_new(c);
+	c->shares = shares_new(c);
 	c->pauses = pauses_new(c);
 	c->sources = sources_new(c);
+	c->quotas = quotas_new(c);
 	c->gate = gate_new(c);
+	c->guard = guard_new(c);
 	c->tls = tls_keep_new(c);
+	c->node = core_node_new(c);
+	c->nodes = nodes_new(c);
+	c->follow = rules_follow_new(c);
+	for (unsigned i = 0; i < MESSAGE_ID_MAKERS; i++)
+		c->makers[i].maker =
+		    store_slot(store) * MESSAGE_ID_MAKERS + i;
 	c->work = event_new(c->base, -1, 0, on_work, c);
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
 	event_add(c->tick, &tenth);
@@ -254,15 +353,22 @@ note_shelf(void *arg, unsigned shelf, int64_t due)
 }
 
 void
-core_start(struct core *c, struct io **ios, unsigned nios)
+core_start(
+    struct core *c, struct io **ios, unsigned nios, struct amazon *amazon)
 {
+	c->amazon = amazon;
+	c->began = clock_mono();
 	c->ios = ios;
 	c->nios = nios;
 	store_each_shelf(c->store, note_shelf, c->queue);
 	lanes_load(c->lanes);
+	quotas_load(c->quotas);
+	guard_start(c->guard);
 	gate_start(c->gate);
-	core_record_rules(c, "start");
+	rules_follow_start(c->follow);
 	core_look_at_held(c); /* the rules may have changed while nobody ran */
+	core_node_start(c->node);
+	nodes_start(c->nodes);
 	core_wake(c);
 }
 
@@ -293,8 +399,12 @@ core_stop(struct core *c, void (*stopped)(void *), void *arg)
 	c->stop_by = clock_mono() + c->config->stop_timeout;
 	c->stopped = stopped;
 	c->stopped_arg = arg;
+	core_node_stop(c->node);
 	queue_stop(c->queue);
 	gate_stop(c->gate);
+	guard_stop(c->guard);
+	nodes_stop(c->nodes);
+	keep_stop(c);
 	tls_keep_flush(c->tls);
 	c->intakes = c->nios;
 	for (unsigned i = 0; i < c->nios; i++) {
@@ -317,9 +427,17 @@ core_free(struct core **cp)
 	inbox_free(&c->inbox);
 	lanes_free(&c->lanes);
 	settler_free(&c->settler);
+	keep_stop(c);
+	core_calls_free(c);
+	rules_follow_free(&c->follow);
+	nodes_free(&c->nodes);
 	tls_keep_free(&c->tls);
+	core_node_free(&c->node);
+	guard_free(&c->guard);
 	gate_free(&c->gate);
+	quotas_free(&c->quotas);
 	sources_free(&c->sources);
+	shares_free(&c->shares);
 	pauses_free(&c->pauses);
 	queue_free(&c->queue);
 	event_free(c->work);

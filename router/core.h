@@ -19,6 +19,7 @@ struct core;
 struct config;
 struct event_base;
 struct gate;
+struct guard;
 struct io;
 
 /*
@@ -51,24 +52,42 @@ int core_reload(struct core *, const char *who, void (*kept)(void *arg), void *a
 void core_queue_edit(struct core *, const struct queue_filter *, bool delete,
     void (*done)(void *arg, int64_t changed, const char *why), void *arg);
 
+/* An operator holds them, as `held` says in the admin API's words: they wait until he retries them, and do not
+ * expire meanwhile. Not those that a session has in hand. */
+void core_queue_hold(struct core *, const struct queue_filter *, const char *held,
+    void (*done)(void *arg, int64_t changed, const char *why), void *arg);
+
 struct queue;
 struct queue *core_queue(struct core *); /* any thread, for queue_has_room */
 struct store *core_store(struct core *);
 struct inbox *core_inbox(struct core *);
 
+struct nodes;
+struct nodes *core_nodes(struct core *);
+/* Any thread: for ids that no other thread and no other node makes, however many threads share it. */
+struct id_maker *core_ids(struct core *, unsigned thread);
+
 struct pauses *core_pauses(struct core *);
 struct sources *core_sources(struct core *);
 struct tls_keep *core_tls(struct core *); /* any thread */
+struct core_node *core_this_node(struct core *);
+struct amazon *core_amazon(struct core *); /* any thread */
+struct quotas *core_quotas(struct core *);
 struct gate *core_gate(struct core *);
+struct guard *core_guard(struct core *);
+struct hooks *core_hooks(struct core *); /* NULL: none */
 
 /* Live state for `oiwake queue` and the admin API: one call per lane, then per path. */
 struct lane_row {
 	const char *path, *source, *group, *state; /* state is a sentence: "open", "waiting: ..." */
+	const char *carrier;                       /* "": none */
 	unsigned waiting, sending, connections;
 	unsigned max_connections;                  /* that the peer bears, at most the shape's */
 	double rate;                               /* share of the shape's rate that it bears: 0..1 */
 	int64_t blocked_until;                     /* wall ms; 0 when open */
 };
+/* Why a path lets nothing out; NULL: it is open. */
+const char *core_path_closed(struct core *, const char *path);
 void core_each_lane(struct core *, void (*each)(void *arg, const struct lane_row *), void *arg);
 
 struct core_totals {
@@ -76,6 +95,8 @@ struct core_totals {
 	uint64_t pattern_limits; /* patterns of rules given up at a limit, since the start */
 	unsigned intakes; /* while stopping: threads that still have inbound sessions */
 	bool stopping, store_failed;
+	int64_t store_away;       /* wall ms since when the database is away; 0: it is there */
+	const char *store_why;    /* and why */
 };
 void core_totals(struct core *, struct core_totals *);
 

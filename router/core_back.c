@@ -10,9 +10,12 @@
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
 #include "router/config.h"
+#include "router/ses/amazon.h"
+#include "router/ses/replies.h"
 #include "router/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The one that says most of lane and path: the widest radius, and of two alike the worse. */
 static bool
@@ -104,8 +107,8 @@ classify_all(struct core *c, const struct delivery *d, struct verdict *v)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct outcome *o = &d->rcpt[i].outcome;
 
-		classify(c->config->rules, d->session->path->kind,
-		    d->route.group, o, &v[i]);
+		classify(c->config->rules, c->config->reasons,
+		    d->session->path->kind, d->route.group, o, &v[i]);
 		if (i > 0 &&
 		    says_more(o, &v[i], &d->rcpt[worst].outcome, &v[worst]))
 			worst = i;
@@ -120,9 +123,52 @@ static void
 give_back_untried(struct core *c, struct delivery *d)
 {
 	for (size_t i = 0; i < d->n; i++)
-		settle_return(
-		    c->settler, d->recipients[i], clock_wall() + 1000);
+		if (d->begin.suppressed[i] != NULL)
+			settle_suppressed(c->settler, d->recipients[i],
+			    d->begin.suppressed[i]);
+		else
+			settle_return(c->settler, d->recipients[i],
+			    clock_wall() + 1000);
 	lane_delivered(d, NULL, NULL);
+}
+
+/* The day's quota is spent, as SES's only word that holds a path for speed says. */
+static bool
+says_spent(const struct delivery *d, const struct verdict *v)
+{
+	return d->session->path->kind == PATH_SES &&
+	    v->action == VERDICT_HOLD && strcmp(v->reason, "speeding") == 0;
+}
+
+/* The account or its keys are not what they were. */
+static bool
+says_look(const struct delivery *d, const struct verdict *v,
+    const struct outcome *o)
+{
+	return d->session->path->kind == PATH_SES &&
+	    (v->action == VERDICT_HOLD ||
+		(strcmp(v->reason, "securityerror") == 0 &&
+		    !ses_blames_sender(o)));
+}
+
+/*
+ * A sender whom SES does not know closes the path, but not while it takes others' mail: else anybody who may send
+ * by us could keep it closed for all. His own waits, by the schedule of what has failed. Whoever has a fallback
+ * takes it, for which the path must be closed.
+ */
+static void
+spare_others(const struct core *c, struct delivery *d, struct verdict *v,
+    struct outcome *o)
+{
+	const struct config_path *path = d->session->path;
+
+	if (path->kind != PATH_SES || v->action != VERDICT_HOLD ||
+	    d->route.fallback != NULL || !ses_blames_sender(o) ||
+	    !lanes_path_takes_others(
+		c->lanes, path->name, d->message->from_domain))
+		return;
+	v->action = VERDICT_RETRY;
+	o->scope = SCOPE_MESSAGE;
 }
 
 static void
@@ -130,10 +176,15 @@ take_back(struct core *c, struct delivery *d)
 {
 	struct verdict *v = xcalloc(d->n, sizeof(*v));
 	size_t worst = classify_all(c, d, v);
-	const struct outcome *why = &d->rcpt[worst].outcome;
+	struct outcome *why = &d->rcpt[worst].outcome;
 
+	spare_others(c, d, &v[worst], why);
 	for (size_t i = 0; i < d->n; i++)
 		settle(c, d, i, &v[i]);
+	if (says_spent(d, &v[worst]))
+		quotas_spent(c->quotas, d->session->path->name);
+	if (says_look(d, &v[worst], why))
+		amazon_look(c->amazon, d->session->path->name);
 	if (v[worst].resend)
 		resend_all(c, &d->session->delivered, why);
 	if (lane_delivered(d, &v[worst], why))

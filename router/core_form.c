@@ -34,7 +34,7 @@ refuse(struct core *c, struct recipient *r)
 	outcome_set(
 	    &o, SCOPE_MESSAGE, STAGE_NONE, true, "%s", reason(r));
 	strcpy(o.enhanced, unfit_status(r->unfit));
-	classify(NULL, PATH_MTA, r->route.group, &o, &v);
+	classify(NULL, c->config->reasons, PATH_MTA, r->route.group, &o, &v);
 	settle_attempt(c->settler, r, NULL, &o, &v);
 }
 

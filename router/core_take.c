@@ -1,10 +1,10 @@
 /*
  * core_take.c - a recipient has come into memory: where it goes.
  *
- * Four questions, each time anew: what do the rules say now (decide), is the
+ * Five questions, each time anew: what do the rules say now (decide), is the
  * path that they name closed and may another stand in for it (fall_back), does
- * preflight let it go there (pass_gate), and what does the path do with it:
- * most wait in a lane, some are settled at once.
+ * preflight let it go there (pass_gate), is such mail paused (pass_pauses), and
+ * what does the path do with it: most wait in a lane, some are settled at once.
  *
  * Falling back. A rule with `fallback PATH` names the path to take while its
  * own is closed (lane_path.c says what closed is, and who tries a closed path).
@@ -20,10 +20,12 @@
 #include "mta/base/clock.h"
 #include "router/body.h"
 #include "router/config.h"
+#include "router/core_nodes.h"
 #include "router/path.h"
 #include "router/route.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* -- what the rules say
@@ -81,6 +83,34 @@ decide(struct core *c, struct recipient *r)
 		give_time(c, r);
 }
 
+/* What was found for a path holds for that path; no entry is for `hold`, so
+ * what was found for one that was held is for all. */
+static bool
+holds_for(const char *looked_by, const char *path)
+{
+	return strcmp(looked_by, path) == 0 ||
+	       strcmp(looked_by, RULES_PATH_HOLD) == 0;
+}
+
+/*
+ * The store found its address on the suppression list, by the path that it had
+ * then. On another, the store looks once more before it goes out; one that does
+ * not go out at all is nobody's burden.
+ */
+static bool
+settles_suppressed(struct core *c, struct recipient *r, const char *looked_by)
+{
+	if (r->suppressed == NULL)
+		return false;
+	if (sends(c, r->route.path) && holds_for(looked_by, r->route.path)) {
+		settle_suppressed(c->settler, r, r->suppressed);
+		return true;
+	}
+	free(r->suppressed);
+	r->suppressed = NULL;
+	return false;
+}
+
 /* -- from which source
  * -------------------------------------------------------------------------------
  */
@@ -115,6 +145,15 @@ asks(struct core *c)
 	return (struct sources_asks){ count_waiting, is_shut, c };
 }
 
+/* On whatever node: one that may have been delivered already stays with it. */
+static bool
+is_there(const struct core *c, const char *source)
+{
+	return config_source_find(c->config, source) != NULL &&
+	       (nodes_have_here(c->nodes, source) ||
+		   nodes_have_elsewhere(c->nodes, source));
+}
+
 /* The rules know the pool; which of its sources is free is known here. One
  * that may have been delivered already stays with its source while that
  * exists. */
@@ -126,10 +165,49 @@ choose_source(struct core *c, struct recipient *r, const char *before)
 
 	if (pool == NULL)
 		return;
-	if (r->unread && config_source_find(c->config, before) != NULL)
+	if (r->unread && is_there(c, before))
 		r->route.source = before;
 	else
 		sources_choose(c->sources, pool, &r->route, r->message, &a);
+}
+
+#define FOR_OTHERS 300	 /* ms until others may take it; and as much again, as chance has it */
+#define FOR_NOBODY 30000 /* ms */
+
+static bool
+is_elsewhere(const struct core *c, const struct config_pool *pool)
+{
+	for (size_t i = 0; i < pool->nsources; i++)
+		if (nodes_have_elsewhere(c->nodes, pool->sources[i]->name))
+			return true;
+	return false;
+}
+
+/*
+ * A source is one machine's. What this node has none for goes back, for one
+ * that has; and what else lies on that shelf is theirs as well, most likely.
+ */
+static bool
+is_for_others(struct core *c, struct recipient *r)
+{
+	const struct config_pool *pool = pool_of(c, r);
+	struct str why = STR_INIT;
+	int64_t wait = FOR_NOBODY;
+
+	if (pool == NULL || nodes_have_here(c->nodes, r->route.source))
+		return false;
+	str_addf(&why, "no node that lives has a source of pool '%s'",
+	    pool->name);
+	if (is_elsewhere(c, pool))
+		wait = FOR_OTHERS;
+	else
+		nodes_trouble(c->nodes, NODE_TROUBLE_SOURCES, why.data);
+	queue_avoid(c->queue, r->shelf);
+	settle_give_back(c->settler, r,
+	    clock_wall() + wait + arc4random_uniform((uint32_t)wait),
+	    wait == FOR_NOBODY ? why.data : r->last);
+	str_release(&why);
+	return true;
 }
 
 static bool
@@ -141,6 +219,13 @@ should_leave(void *arg, const struct recipient *r)
 
 	return pool != NULL && !r->unread &&
 	       sources_should_leave(c->sources, pool, &r->route, &a);
+}
+
+static void
+hold(struct recipient *r)
+{
+	r->route.path = RULES_PATH_HOLD;
+	r->route.pool = r->route.source = r->route.configuration_set = "";
 }
 
 /* -- when the path is closed
@@ -196,9 +281,62 @@ take_again(void *arg, struct recipient *r)
 	core_take(arg, r);
 }
 
+/* -- when such mail is paused
+ * -------------------------------------------------------------------------
+ */
+
+struct mail_scope
+core_mail_of(const struct recipient *r, const struct route *route)
+{
+	return (struct mail_scope){ .path = route->path,
+		.carrier = route->carrier,
+		.sender = r->message->from_domain,
+		.user = r->message->user };
+}
+
+static bool
+is_paused(void *arg, const struct recipient *r)
+{
+	const struct core *c = arg;
+	struct mail_scope mail = core_mail_of(r, &r->route);
+	const char *why;
+	int64_t until;
+
+	return pauses_mail(c->pauses, &mail, &until, &why);
+}
+
+/* As pass_gate. It waits where what is held waits: in the store, without a time. */
+static const char *
+pass_pauses(struct core *c, struct recipient *r, int64_t *wait)
+{
+	struct mail_scope mail = core_mail_of(r, &r->route);
+	const char *why;
+	int64_t until;
+
+	if (!sends(c, r->route.path) ||
+	    !pauses_mail(c->pauses, &mail, &until, &why) ||
+	    pauses_pass(c->pauses, &mail))
+		return NULL;
+	/* One that may have been delivered already keeps its route. */
+	if (r->unread)
+		*wait = c->config->probe;
+	else
+		hold(r);
+	return why;
+}
+
+void
+core_mail_resumed(struct core *c, const struct mail_scope *mail)
+{
+	core_let_go(c, mail, 0, NULL, NULL);
+	guard_resumed(c->guard, mail);
+}
+
 void
 core_pauses_changed(struct core *c)
 {
+	if (pauses_of_mail(c->pauses) > 0)
+		lanes_take(c->lanes, is_paused, take_again, c);
 	lanes_take(c->lanes, should_leave, take_again, c);
 	lanes_wake(c->lanes);
 	core_wake(c);
@@ -226,7 +364,7 @@ goes_around(struct core *c, struct recipient *r)
 		return false;
 	r->route = route;
 	choose_source(c, r, own.source);
-	if (gate_lets(c->gate, r->message, &r->route, &why))
+	if (nodes_have_here(c->nodes, r->route.source) && gate_lets(c->gate, r->message, &r->route, &why))
 		return true;
 	r->route = own;
 	return false;
@@ -266,8 +404,7 @@ pass_gate(struct core *c, struct recipient *r, int64_t *wait)
 	    gate_lets(c->gate, r->message, &r->route, &why))
 		return NULL;
 	c->held_from_fallback |= r->route.fallback != NULL;
-	r->route.path = RULES_PATH_HOLD;
-	r->route.pool = r->route.source = r->route.configuration_set = "";
+	hold(r);
 	return why;
 }
 
@@ -323,7 +460,8 @@ settle_at_once(struct core *c, struct recipient *r, enum path_kind kind,
 {
 	struct verdict v;
 
-	classify(c->config->rules, kind, r->route.group, o, &v);
+	classify(c->config->rules, c->config->reasons, kind, r->route.group, o,
+	    &v);
 	settle_attempt(c->settler, r, NULL, o, &v);
 }
 
@@ -371,10 +509,29 @@ arrive(struct core *c, struct recipient *r, enum path_kind kind,
 	}
 }
 
+#define PROOF_WAIT 10000 /* ms after a start */
+
+/*
+ * How long (ms) one that was on its way when the last process ended waits: what SES has told meanwhile lies in
+ * a queue or is posted again, and may prove that it arrived.
+ */
+static int64_t
+waits_for_proof(const struct core *c, const struct recipient *r,
+    const struct config_path *path)
+{
+	int64_t until = c->began + PROOF_WAIT;
+	bool told = c->config->nsqs > 0 || c->config->sns.ntopics > 0;
+
+	return r->unread && told && path->kind == PATH_SES
+	    ? until - clock_mono()
+	    : 0;
+}
+
 void
 core_take(struct core *c, struct recipient *r)
 {
-	const char *source = r->route.source, *held;
+	const char *source = r->route.source, *path_then = r->route.path;
+	const char *held;
 	const struct config_path *path;
 	struct outcome why;
 	unsigned shelf;
@@ -385,16 +542,29 @@ core_take(struct core *c, struct recipient *r)
 		settle_return(c->settler, r, r->due);
 		return;
 	}
+	if (core_holds(c, r))
+		return;
 	decide(c, r);
+	if (settles_suppressed(c, r, path_then))
+		return;
 	fall_back(c, r);
 	choose_source(c, r, source);
+	if (is_for_others(c, r))
+		return;
 	held = pass_gate(c, r, &wait);
+	if (held == NULL)
+		held = pass_pauses(c, r, &wait);
 	if (wait > 0) {
 		settle_return(c->settler, r, clock_wall() + wait);
 		return;
 	}
 	path = config_path_find(c->config, r->route.path);
 	assert(path != NULL);
+	wait = waits_for_proof(c, r, path);
+	if (wait > 0) {
+		settle_return(c->settler, r, clock_wall() + wait);
+		return;
+	}
 	shelf = route_shelf(c->config, &r->route, r->message->from_domain);
 	room = shelf == r->shelf || queue_has_room(c->queue, shelf);
 	move_shelf(c, r, shelf);

@@ -1,56 +1,27 @@
 /*
- * courier.c - the I/O side of an outgoing session: call, greet, carry one delivery after another.
+ * courier.c - the I/O side of an outgoing session: one delivery after another,
+ * each with the store's leave.
  *
- * A courier lives in its I/O thread. A delivery goes back to the core when two things are known:
- * how the dialogue ended, and that the store has answered `begin` (the store still holds that
- * request until then). The final dot waits for that answer, see session.h and store.h.
+ * A courier lives in its I/O thread. A delivery goes back to the core when two
+ * things are known: how the dialogue ended, and that the store has answered
+ * `begin` (the store still holds that request until then). The submission is
+ * not completed before that answer, see session.h and store.h.
  */
-#include "router/session.h"
+#include "router/courier.h"
 
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
 #include "mta/base/log.h"
 #include "mta/smtp/address.h"
-#include "router/body.h"
 #include "router/config.h"
 #include "router/io.h"
 #include "router/path.h"
-#include "router/tls_policy.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum courier_state {
-	COURIER_RESOLVING,
-	COURIER_CONNECTING,
-	COURIER_READY,   /* a transaction may start */
-	COURIER_SENDING, /* a transaction is in hand */
-	COURIER_LEAVING, /* QUIT said, or the peer is of no more use: takes nothing more */
-	COURIER_CLOSED,  /* no connection, but a delivery that waits for the store */
-	COURIER_GONE,    /* the core has been told; gives back what still arrives */
-};
-
-struct courier {
-	enum courier_state state;
-	struct session *session;
-	const struct path_class *path;
-	struct mx_lookup *lookup;
-	struct tls_policy *tls;   /* mta: of the targets, which are in it */
-	struct smtp_client_target *endpoint; /* ses: the targets */
-	const struct smtp_client_target *targets;
-	size_t ntargets;
-	bool without_tls;         /* opportunistic TLS failed: once more in clear where that may be */
-	struct smtp_client *client;
-	struct delivery *delivery;
-	struct smtp_transaction transaction;
-	struct str head;
-};
-
-static void connect_targets(struct courier *);
-static void start(struct courier *);
-
-/* -- giving back ------------------------------------------------------------------------------- */
+/* -- giving back ---------------------------------------------------------- */
 
 static void
 tell_closed(struct courier *c)
@@ -59,13 +30,8 @@ tell_closed(struct courier *c)
 	session_closed(c->session);
 }
 
-static void
-free_text(const char *text)
-{
-	free((void *)(uintptr_t)text);
-}
-
-/* Hands the delivery to the core once nobody here or in the store holds it any more. */
+/* Hands the delivery to the core once nobody here or in the store holds it any
+ * more. */
 static void
 give_back(struct courier *c)
 {
@@ -73,12 +39,6 @@ give_back(struct courier *c)
 
 	if (d == NULL || !d->finished || !d->begun)
 		return;
-	for (size_t i = 0; i < d->n; i++) {
-		free_text(d->rcpt[i].address);
-		d->rcpt[i].address = NULL;
-	}
-	free_text(c->transaction.from);
-	memset(&c->transaction, 0, sizeof(c->transaction));
 	c->delivery = NULL;
 	d->usable = c->state == COURIER_READY;
 	session_done(d);
@@ -86,8 +46,8 @@ give_back(struct courier *c)
 		tell_closed(c);
 }
 
-static void
-finish(struct courier *c)
+void
+courier_finish(struct courier *c)
 {
 	c->delivery->finished = true;
 	c->delivery->ended = clock_mono();
@@ -98,27 +58,21 @@ static void
 finish_untried(struct courier *c)
 {
 	c->delivery->untried = true;
-	finish(c);
+	courier_finish(c);
 }
 
-/* Every recipient of a delivery that never got to talk has the fate of its session. */
-static void
-finish_all(struct courier *c, const struct outcome *why)
+void
+courier_finish_all(struct courier *c, const struct outcome *why)
 {
 	for (size_t i = 0; i < c->delivery->n; i++)
 		c->delivery->rcpt[i].outcome = *why;
-	finish(c);
+	courier_finish(c);
 }
 
-/*
- * The session is over. A delivery that waits for it shares its fate; one that is only waiting for
- * the store keeps the session alive until it has gone back.
- */
-static void
-closed(struct courier *c, const struct outcome *why)
+void
+courier_closed(struct courier *c, const struct outcome *why)
 {
-	bool calling =
-	    c->state == COURIER_RESOLVING || c->state == COURIER_CONNECTING;
+	bool calling = c->state == COURIER_CALLING;
 
 	c->state = COURIER_CLOSED;
 	c->session->why = *why;
@@ -127,15 +81,15 @@ closed(struct courier *c, const struct outcome *why)
 	else if (c->delivery->finished)
 		give_back(c);
 	else if (calling)
-		finish_all(c, why); /* the attempt is what failed */
+		courier_finish_all(c, why); /* the attempt is what failed */
 	else
 		finish_untried(c); /* the peer went away between two */
 }
 
-/* -- the transaction --------------------------------------------------------------------------- */
+/* -- starting ------------------------------------------------------------- */
 
-static char *
-wire_address(const char *plain, bool raw)
+char *
+courier_address(const char *plain, bool raw)
 {
 	char buf[ADDRESS_TEXT_MAX];
 	const char *at = strrchr(plain, '@');
@@ -143,81 +97,13 @@ wire_address(const char *plain, bool raw)
 
 	if (at != NULL) {
 		size_t n = (size_t)(at - plain);
-		assert(n < sizeof(a.local) && strlen(at + 1) < sizeof(a.domain));
+		assert(
+		    n < sizeof(a.local) && strlen(at + 1) < sizeof(a.domain));
 		memcpy(a.local, plain, n);
 		strcpy(a.domain, at + 1);
 	}
-	return xstrdup(address_format(
-	    &a, raw ? QUOTE_RAW : QUOTE_IRREGULAR, buf));
-}
-
-static void
-report_peer(struct courier *c)
-{
-	struct delivery *d = c->delivery;
-
-	if (c->client == NULL)
-		return;
-	snprintf(d->peer, sizeof(d->peer), "%s", smtp_client_peer(c->client));
-	snprintf(d->tls, sizeof(d->tls), "%s", smtp_client_tls(c->client));
-	d->relayed_dsn = smtp_client_offers_dsn(c->client);
-}
-
-static char *
-wire_from(const struct courier *c)
-{
-	const struct delivery *d = c->delivery;
-	struct str ours = STR_INIT;
-	char *from;
-
-	if (c->path->from != NULL)
-		c->path->from(c->session, d, &ours);
-	from = wire_address(
-	    ours.len > 0 ? ours.data : d->message->from, d->raw);
-	str_release(&ours);
-	return from;
-}
-
-/* What is not sent for a reason of our own: nothing is said to the peer. */
-static void
-cannot_send(struct courier *c, const struct err *e)
-{
-	struct outcome why;
-
-	log_text(LOG_ERROR, "content", "%s", e->text);
-	outcome_set(&why, SCOPE_MESSAGE, STAGE_NONE, false, "%s", e->text);
-	finish_all(c, &why);
-}
-
-static void
-start(struct courier *c)
-{
-	struct delivery *d = c->delivery;
-	struct smtp_transaction *t = &c->transaction;
-	struct err e = ERR_INIT;
-
-	str_clear(&c->head);
-	memset(t, 0, sizeof(*t));
-	report_peer(c);
-	if (c->path->content(c->session, d, &t->content, &c->head, &e) != 0) {
-		cannot_send(c, &e);
-		return;
-	}
-	t->rcpt = d->rcpt;
-	t->nrcpt = d->n;
-	for (size_t i = 0; i < d->n; i++)
-		d->rcpt[i].address =
-		    wire_address(d->recipients[i]->address, d->raw);
-	t->from = wire_from(c);
-	t->envid = d->message->envid;
-	t->ret = d->message->ret;
-	t->body_8bit = d->message->body_8bit;
-	t->smtputf8 = d->message->smtputf8;
-	t->size = t->content.head_len + t->content.length;
-	c->state = COURIER_SENDING;
-	smtp_client_send(c->client, t);
-	if (d->begun)
-		smtp_client_permit(c->client);
+	return xstrdup(
+	    address_format(&a, raw ? QUOTE_RAW : QUOTE_IRREGULAR, buf));
 }
 
 /* Starts when there is a session, a delivery and its body. */
@@ -226,135 +112,74 @@ start_if_ready(struct courier *c)
 {
 	if (c->state == COURIER_READY && c->delivery != NULL &&
 	    !c->delivery->finished && c->delivery->body != NULL)
-		start(c);
+		c->class->start(c);
 }
 
-static void
-on_done(void *arg, struct smtp_transaction *t)
+bool
+courier_ready(struct courier *c)
 {
-	struct courier *c = arg;
-
-	(void)t;
-	c->state =
-	    smtp_client_usable(c->client) ? COURIER_READY : COURIER_LEAVING;
-	finish(c);
-}
-
-static void
-on_ready(void *arg)
-{
-	struct courier *c = arg;
-
 	if (c->delivery == NULL || c->delivery->finished) {
-		/* Its first could not be recorded and has gone back: nobody knows of us. */
 		c->state = COURIER_LEAVING;
-		smtp_client_quit(c->client);
-		return;
+		return false;
 	}
 	c->state = COURIER_READY;
 	c->delivery->connected = clock_mono();
 	start_if_ready(c);
+	return true;
 }
 
-static void
-on_closed(void *arg, const struct outcome *why)
+static bool
+any_suppressed(const struct store_begin *begin)
 {
-	struct courier *c = arg;
+	for (size_t i = 0; begin->suppressed != NULL && i < begin->n; i++)
+		if (begin->suppressed[i] != NULL)
+			return true;
+	return false;
+}
 
-	if (c->delivery != NULL && c->delivery->peer[0] == '\0')
-		report_peer(c);
-	c->client = NULL;
-	if (why->stage == STAGE_TLS && why->scope == SCOPE_SESSION &&
-	    c->state == COURIER_CONNECTING && c->tls != NULL &&
-	    !c->without_tls && tls_policy_give_up(c->tls)) {
-		c->without_tls = true;
-		connect_targets(c);
-		return;
+/* The core settles those that are suppressed; the others go again. */
+static void
+not_recorded(struct courier *c, const struct store_begin *begin)
+{
+	enum store_status st = begin->req.status;
+
+	/* That the database is away is told once, by the core. */
+	if (!any_suppressed(begin))
+		log_text(st == STORE_AWAY || st == STORE_FENCED ? LOG_DEBUG
+								: LOG_WARN,
+		    "begin", "attempt not recorded: %s",
+		    begin->req.err.text);
+	if (c->state == COURIER_SENDING) {
+		c->delivery->untried = true;
+		c->class->abort(c);
+	} else {
+		finish_untried(c);
 	}
-	closed(c, why);
+}
+
+bool
+courier_holds(struct courier *c)
+{
+	const struct session *s = c->session;
+
+	if (store_holds(s->io->store))
+		return true;
+	if (!c->delivery->untried)
+		log_text(LOG_WARN, "begin",
+		    "attempt not completed: this node was not heard of for "
+		    "too long, and others may have the mail");
+	c->delivery->untried = true;
+	return false;
 }
 
 static void
-on_tls(void *arg, size_t target, enum tls_result result)
+permit(struct courier *c)
 {
-	struct courier *c = arg;
-
-	if (c->tls != NULL)
-		tls_policy_note(c->tls, target, result);
-}
-
-static const struct smtp_client_events events = {
-	.ready = on_ready,
-	.tls = on_tls,
-	.done = on_done,
-	.closed = on_closed,
-};
-
-/* -- connecting -------------------------------------------------------------------------------- */
-
-static void
-connect_targets(struct courier *c)
-{
-	struct smtp_client_config terms = {
-		.targets = c->targets,
-		.ntargets = c->ntargets,
-		.timeouts = smtp_client_default_timeouts,
-	};
-
-	c->path->terms(c->session, &terms);
-	c->state = COURIER_CONNECTING;
-	c->client =
-	    smtp_client_new(c->session->io->base, &terms, &events, c);
-}
-
-static void
-on_policy(void *arg)
-{
-	struct courier *c = arg;
-	const struct outcome *why;
-
-	c->ntargets = tls_policy_targets(c->tls, &c->targets, &why);
-	if (c->ntargets == 0)
-		closed(c, why);
+	if (courier_holds(c))
+		c->class->permit(c);
 	else
-		connect_targets(c);
+		c->class->abort(c);
 }
-
-/* One endpoint, whatever address was found for it. */
-static void
-connect_endpoint(
-    struct courier *c, const struct mx_result *result, const char *name)
-{
-	size_t n = result->ntargets;
-
-	c->endpoint = xcalloc(n, sizeof(*c->endpoint));
-	memcpy(c->endpoint, result->targets, n * sizeof(*c->endpoint));
-	for (size_t i = 0; i < n; i++)
-		snprintf(c->endpoint[i].host, sizeof(c->endpoint[i].host), "%s",
-		    name);
-	c->targets = c->endpoint;
-	c->ntargets = n;
-	connect_targets(c);
-}
-
-static void
-on_resolved(void *arg, const struct mx_result *result)
-{
-	struct courier *c = arg;
-	const char *endpoint = c->path->endpoint(c->session);
-
-	c->lookup = NULL;
-	if (endpoint == NULL)
-		c->tls = tls_policy_new(c->session, result);
-	if (result->ntargets == 0)
-		closed(c, &result->why);
-	else if (endpoint != NULL)
-		connect_endpoint(c, result, endpoint);
-	else if (!tls_policy_ask(c->tls, on_policy, c))
-		on_policy(c);
-}
-
-/* -- asked for by the core ----------------------------------------------------------------------- */
 
 static void
 on_begun(struct store_request *req)
@@ -366,23 +191,17 @@ on_begun(struct store_request *req)
 	d->begun = true;
 	if (begin->body != NULL)
 		d->body = begin->body;
-	if (d->finished) {
+	if (d->finished)
 		give_back(c);
-	} else if (req->status != STORE_OK || d->body == NULL) {
-		log_text(LOG_WARN, "begin", "attempt not recorded: %s",
-		    req->err.text);
-		if (c->state == COURIER_SENDING) {
-			d->untried = true;
-			smtp_client_abort(c->client);
-		} else {
-			finish_untried(c);
-		}
-	} else if (c->state == COURIER_SENDING) {
-		smtp_client_permit(c->client);
-	} else {
+	else if (req->status != STORE_OK || d->body == NULL)
+		not_recorded(c, begin);
+	else if (c->state == COURIER_SENDING)
+		permit(c);
+	else
 		start_if_ready(c);
-	}
 }
+
+/* -- asked for by the core ------------------------------------------------ */
 
 static void
 take_delivery(struct courier *c, struct delivery *d)
@@ -399,19 +218,27 @@ take_delivery(struct courier *c, struct delivery *d)
 		start_if_ready(c);
 }
 
+static const struct courier_class *
+class_for(const struct config_path *path)
+{
+	return path->kind == PATH_SES && path->transport == SES_API
+		   ? &courier_api
+		   : &courier_smtp;
+}
+
 static void
 on_open(struct task *t)
 {
 	struct session *s = container_of(t, struct session, task);
-	struct courier *c = xcalloc(1, sizeof(*c));
+	const struct courier_class *class = class_for(s->path);
+	struct courier *c = class->new ();
 
+	c->class = class;
 	c->session = s;
-	c->path = path_class(s->path->kind);
-	str_init(&c->head);
-	c->state = COURIER_RESOLVING;
+	c->state = COURIER_CALLING;
 	s->courier = c;
 	take_delivery(c, s->delivery);
-	c->lookup = c->path->lookup(s, s->io->resolver, on_resolved, c);
+	class->open(c);
 }
 
 void
@@ -439,13 +266,9 @@ courier_deliver(struct session *s, struct delivery *d)
 static void
 on_close(struct task *t)
 {
-	struct session *s = container_of(t, struct session, close);
+	struct courier *c = container_of(t, struct session, close)->courier;
 
-	if (s->courier->client == NULL)
-		return;
-	if (s->courier->state == COURIER_READY)
-		s->courier->state = COURIER_LEAVING;
-	smtp_client_quit(s->courier->client);
+	c->class->close(c);
 }
 
 void
@@ -462,10 +285,7 @@ on_bury(struct task *t)
 	struct courier *c = s->courier;
 
 	assert(c->state == COURIER_GONE && c->delivery == NULL);
-	tls_policy_free(&c->tls);
-	free(c->endpoint);
-	str_release(&c->head);
-	free(c);
+	c->class->free(c);
 	config_unref(&s->config);
 	free(s->domain);
 	free(s);

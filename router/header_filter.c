@@ -10,9 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* The end of the field at p: past its last folded line. */
-static const char *
-field_end(const char *p, const char *end)
+const char *
+header_field_end(const char *p, const char *end)
 {
 	do {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
@@ -40,9 +39,12 @@ has_name(const char *p, const char *end, const char *name)
 static bool
 is_dropped(const char *p, const char *end, const char *const *drop, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (has_name(p, end, drop[i]))
-			return true;
+	for (size_t i = 0; i < n; i++) {
+		bool stays = drop[i][0] == '!';
+
+		if (has_name(p, end, drop[i] + stays))
+			return !stays;
+	}
 	return false;
 }
 
@@ -50,7 +52,7 @@ static const char *
 find_dropped(const char *p, const char *end, const char *const *drop, size_t n)
 {
 	while (p < end && !is_dropped(p, end, drop, n))
-		p = field_end(p, end);
+		p = header_field_end(p, end);
 	return p;
 }
 
@@ -61,30 +63,43 @@ filter(const char *p, const char *end, const char *const *drop, size_t n,
 	while (p < end) {
 		const char *bad = find_dropped(p, end, drop, n);
 		str_add(out, p, (size_t)(bad - p));
-		p = bad < end ? field_end(bad, end) : end;
+		p = bad < end ? header_field_end(bad, end) : end;
 	}
+}
+
+const char *
+header_borrow(
+    struct body *body, size_t header_size, char **copy, struct err *e)
+{
+	const char *header = body_data(body);
+
+	*copy = NULL;
+	if (header != NULL)
+		return header;
+	*copy = xmalloc(header_size + 1);
+	if (body_read(body, 0, *copy, header_size) == (ssize_t)header_size)
+		return *copy;
+	err_sys(e, "cannot read the message's header");
+	free(*copy);
+	*copy = NULL;
+	return NULL;
 }
 
 int
 header_filter(struct body *body, size_t header_size, const char *const *drop,
     size_t ndrop, struct str *out, bool *dropped, struct err *e)
 {
-	const char *header = body_data(body);
-	char *copy = NULL;
-	int rc = 0;
+	const char *header, *end;
+	char *copy;
 
-	if (header == NULL) {
-		header = copy = xmalloc(header_size + 1);
-		if (body_read(body, 0, copy, header_size) !=
-		    (ssize_t)header_size)
-			rc = err_sys(e, "cannot read the message's header");
-	}
 	*dropped = false;
-	if (rc == 0)
-		*dropped = find_dropped(header, header + header_size, drop,
-			       ndrop) < header + header_size;
+	header = header_borrow(body, header_size, &copy, e);
+	if (header == NULL)
+		return -1;
+	end = header + header_size;
+	*dropped = find_dropped(header, end, drop, ndrop) < end;
 	if (*dropped)
-		filter(header, header + header_size, drop, ndrop, out);
+		filter(header, end, drop, ndrop, out);
 	free(copy);
-	return rc;
+	return 0;
 }

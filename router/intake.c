@@ -14,8 +14,10 @@
 #include "router/body.h"
 #include "router/config.h"
 #include "router/core.h"
+#include "router/events/event_json.h"
 #include "router/io.h"
 #include "router/listener.h"
+#include "router/node.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,6 +41,8 @@ drop_transaction(struct intake *in)
 	message_unref(&in->message);
 	str_clear(&in->head);
 	in->head_written = false;
+	free(in->mail);
+	in->mail = NULL;
 	bounce_in_clear(&in->bounce);
 }
 
@@ -48,7 +52,7 @@ intake_release(struct intake *in)
 	struct io *io = in->io;
 
 	if (in->session != NULL || in->enqueueing || in->checking ||
-	    in->keeping > 0 || in->bounce.looking)
+	    in->keeping > 0 || in->bounce.busy)
 		return;
 	drop_transaction(in);
 	str_release(&in->head);
@@ -75,9 +79,11 @@ on_mail(void *arg, const struct smtp_mail *mail, struct smtp_reply *reply)
 	struct str from = STR_INIT;
 	struct message *m;
 
-	(void)reply;
+	if (in->settings->kind == LISTENER_INBOUND &&
+	    !bounce_in_mail(in, reply))
+		return false;
 	m = in->message = message_new(
-	    message_id_new(&in->io->ids, clock_wall()));
+	    message_id_new(in->io->ids, clock_wall()));
 	m->received = clock_wall();
 	address_plain(&mail->from, &from);
 	message_set_from(m, from.data);
@@ -146,6 +152,25 @@ add_received(struct intake *in)
 	    clock_rfc5322(in->message->received, date));
 }
 
+/* So that a report of the message that shows no more than its header finds it. */
+static void
+add_id(struct intake *in)
+{
+	const struct config_return_path *ours = &in->io->config->return_path;
+	const struct return_path rp = {
+		.message = in->message->id,
+		.index = RETURN_PATH_MESSAGE,
+		.expires = in->message->received + ours->expires,
+	};
+	char local[RETURN_PATH_LOCAL_MAX + 1];
+
+	if (ours->domain == NULL || in->settings->kind == LISTENER_INBOUND)
+		return;
+	str_addf(&in->head, "X-Oiwake-ID: %s@%s\r\n",
+	    return_path_make(ours->key, ours->domain, &rp, local),
+	    ours->domain);
+}
+
 static bool
 on_data(void *arg, struct smtp_reply *reply)
 {
@@ -157,6 +182,8 @@ on_data(void *arg, struct smtp_reply *reply)
 	    message_id_text(in->message->id, id));
 	lint_init(&in->lint);
 	add_received(in);
+	add_id(in);
+	in->head_own = in->head.len;
 	return true;
 }
 
@@ -189,18 +216,6 @@ add_missing(const struct intake *in, const struct header *h, struct str *out)
 		    in->config->hostname);
 }
 
-/* Bytes of in->head that are our Received field: three lines and their ends. */
-static size_t
-received_len(const struct intake *in)
-{
-	const char *p = in->head.data;
-
-	do
-		p = strchr(p, '\n') + 1;
-	while (*p == '\t');
-	return (size_t)(p - in->head.data);
-}
-
 static int
 add_bytes(struct intake *in, const char *data, size_t len, struct err *e)
 {
@@ -208,19 +223,37 @@ add_bytes(struct intake *in, const char *data, size_t len, struct err *e)
 	return body_add(in->body, data, len, e);
 }
 
+/* What its events will say of it. A bounce that goes on has none to hear of them. */
+static void
+note_mail(struct intake *in, const struct header *h, const struct str *missing)
+{
+	size_t theirs = in->head.len - in->head_own;
+	struct str fields = STR_INIT;
+
+	if (in->settings->kind == LISTENER_INBOUND)
+		return;
+	str_add(&fields, missing->data, missing->len);
+	str_add(&fields, in->head.data + in->head_own,
+	    h->size < theirs ? h->size : theirs);
+	in->mail =
+	    event_mail_json(in->message, h, fields.data, fields.len);
+	str_release(&fields);
+}
+
 /*
  * Ours goes on top, and what is missing is known only at the header's end: until then the header is
- * kept here, where the session bounds it. in->head holds Received and then the client's header.
+ * kept here, where the session bounds it. in->head holds our fields and then the client's header.
  */
 static int
 write_head(struct intake *in, struct err *e)
 {
 	const struct header *h = smtp_session_header(in->session);
-	size_t own = received_len(in);
+	size_t own = in->head_own;
 	struct str missing = STR_INIT;
 	int rc;
 
 	add_missing(in, h, &missing);
+	note_mail(in, h, &missing);
 	in->message->header_size = own + missing.len + h->size;
 	rc = add_bytes(in, in->head.data, own, e);
 	if (rc == 0)
@@ -268,6 +301,11 @@ reply_stored(struct intake *in, enum store_status status, int64_t message)
 		break;
 	case STORE_FULL:
 		smtp_reply_set(&r, 452, "4.3.1", "insufficient system storage");
+		break;
+	case STORE_AWAY:
+	case STORE_FENCED:
+		smtp_reply_set(&r, 451, "4.3.0",
+		    "the queue cannot be reached, try again later");
 		break;
 	case STORE_REJECTED:
 	case STORE_FAILED:
@@ -323,12 +361,21 @@ hand_over(struct intake *in)
 static void
 on_stored(struct store_request *req)
 {
+	static const enum listener_answer answers[] = {
+		[STORE_OK] = LISTENER_TOOK,
+		[STORE_FULL] = LISTENER_FULL,
+		[STORE_REJECTED] = LISTENER_FAILED,
+		[STORE_FAILED] = LISTENER_FAILED,
+		[STORE_AWAY] = LISTENER_FAILED,
+		[STORE_FENCED] = LISTENER_FAILED,
+	};
 	struct store_enqueue *q = container_of(req, struct store_enqueue, req);
 	struct intake *in = container_of(q, struct intake, enqueue);
 
 	int64_t id = q->message->id;
 
 	in->enqueueing = false;
+	listener_answered(in->listener, answers[req->status]);
 	if (req->status == STORE_OK) {
 		hand_over(in);
 	} else {
@@ -359,9 +406,20 @@ finish_message(struct intake *in)
 	lint_finish(&in->lint);
 }
 
+static enum listener_answer
+answer_of(int code)
+{
+	if (code == 452)
+		return LISTENER_FULL;
+	return code < 300   ? LISTENER_TOOK
+	       : code < 500 ? LISTENER_FAILED
+			    : LISTENER_REFUSED;
+}
+
 void
 intake_refuse(struct intake *in, const struct smtp_reply *reply)
 {
+	listener_answered(in->listener, answer_of(reply->code));
 	drop_transaction(in);
 	/* Last: the client's next command may be waiting behind the reply. */
 	smtp_session_reply(in->session, reply);
@@ -376,6 +434,7 @@ enqueue(struct intake *in, bool leased)
 		.req = { .reply_to = in->io->inbox, .done = on_stored },
 		.message = in->message,
 		.leased = leased,
+		.mail = in->mail,
 	};
 	TAILQ_INIT(&in->enqueue.recipients);
 	TAILQ_CONCAT(&in->enqueue.recipients, &in->recipients, link);
@@ -410,7 +469,7 @@ on_data_end(void *arg)
 	}
 	finish_message(in);
 	if (in->settings->kind == LISTENER_INBOUND)
-		bounce_in_forward(in);
+		bounce_in_take(in);
 	else
 		intake_admit(in);
 }
@@ -516,6 +575,11 @@ intake_open(struct io *io, struct listener *listener, int fd,
 	if (!is_trusted(settings, peer)) {
 		turn_away(fd, peer, settings->name,
 		    "554 5.7.1 your network may not relay here\r\n");
+		return;
+	}
+	if (core_is_draining(io->core)) {
+		turn_away(fd, peer, settings->name,
+		    "421 4.3.2 this node takes no more mail, try another\r\n");
 		return;
 	}
 	if (!listener_enter(listener, settings, peer)) {

@@ -37,7 +37,9 @@ struct intake {
 	struct recipient_list recipients;
 	struct body *body;
 	struct str head;                          /* header until it has ended, ours first */
+	size_t head_own;                          /* bytes of it that are our fields on top */
 	bool head_written;
+	char *mail;                               /* for its events; NULL: nothing yet */
 	struct lint lint;                         /* of all that went into the body */
 	unsigned refused;                         /* of its recipients, for its form */
 	struct bounce_in bounce;                  /* at an inbound listener */

@@ -9,6 +9,7 @@
 #include "mta/base/log.h"
 #include "mta/smtp/server.h"
 #include "router/core.h"
+#include "router/core_nodes.h"
 #include "router/io.h"
 #include "router/queue.h"
 #include "router/route.h"
@@ -83,7 +84,8 @@ intake_plan(struct intake *in)
 		r->due = in->message->received;
 		r->expires =
 		    in->message->received + (int64_t)shape.expiry * 1000;
-		room = room && queue_has_room(queue, r->shelf);
+		room = room && queue_has_room(queue, r->shelf) &&
+		    nodes_can_send(core_nodes(in->io->core), config, &r->route);
 	}
 	return room;
 }

@@ -4,6 +4,7 @@
 #include "router/io.h"
 
 #include "mta/base/alloc.h"
+#include "mta/base/https.h"
 #include "mta/dns/resolver.h"
 #include "mta/sts_client.h"
 #include "router/config.h"
@@ -54,10 +55,11 @@ io_new(unsigned number, const struct io_shared *shared, struct err *e)
 	io->listeners = shared->listeners;
 	io->nlisteners = shared->nlisteners;
 	io->config = config_ref(shared->config);
-	io->ids.maker = number + 1; /* 0 is the core's */
+	io->ids = core_ids(shared->core, number + 1); /* 0 is the core's */
 	LIST_INIT(&io->intakes);
 	io->base = event_base_new();
 	io->inbox = inbox_new(io->base);
+	io->https = https_new(io->base);
 	io->resolver = resolver_new(io->base, &rc, e);
 	if (io->resolver == NULL)
 		io_free(&io);
@@ -128,20 +130,51 @@ answer_when_idle(struct io *io)
 }
 
 static void
-on_stop(struct task *t)
+shut_intakes(struct io *io)
 {
-	struct io_stop *stop = container_of(t, struct io_stop, task);
-	struct io *io = stop->io;
 	struct intake *in, *next;
 
-	for (size_t i = 0; i < io->nlisteners; i++)
-		listener_stop(io->listeners[i], io);
-	io->stop = stop;
 	for (in = LIST_FIRST(&io->intakes); in != NULL; in = next) {
 		next = LIST_NEXT(in, link); /* shutting down may end it at once */
 		intake_shutdown(in);
 	}
+}
+
+static void
+on_stop(struct task *t)
+{
+	struct io_stop *stop = container_of(t, struct io_stop, task);
+	struct io *io = stop->io;
+
+	for (size_t i = 0; i < io->nlisteners; i++)
+		listener_stop(io->listeners[i], io);
+	io->stop = stop;
+	shut_intakes(io);
 	answer_when_idle(io);
+}
+
+struct shut {
+	struct task task;
+	struct io *io;
+};
+
+static void
+on_shut(struct task *t)
+{
+	struct shut *s = container_of(t, struct shut, task);
+
+	shut_intakes(s->io);
+	free(s);
+}
+
+void
+io_shut_intakes(struct io *io)
+{
+	struct shut *s = xcalloc(1, sizeof(*s));
+
+	s->task.run = on_shut;
+	s->io = io;
+	inbox_post(io->inbox, &s->task);
 }
 
 void
@@ -184,6 +217,7 @@ io_free(struct io **iop)
 	sts_client_free(&io->sts);
 	resolver_free(&io->resolver);
 	inbox_free(&io->inbox);
+	https_free(&io->https); /* what was left in the inbox may have called */
 	config_unref(&io->config);
 	event_base_free(io->base);
 	free(io);

@@ -20,6 +20,7 @@
 struct config;
 struct core;
 struct event_base;
+struct https;
 struct intake;
 struct listener;
 struct resolver;
@@ -44,9 +45,10 @@ struct io {
 	struct io_stop *stop;       /* asked for and not answered yet */
 	struct resolver *resolver;
 	struct sts_client *sts;
+	struct https *https;        /* calls of the api transport */
 	struct tls_results *tls_results; /* all threads' */
 	struct config *config;      /* what new sessions run under; this thread's reference */
-	struct id_maker ids;
+	struct id_maker *ids;
 	struct intake_list intakes; /* open inbound sessions */
 };
 
@@ -74,6 +76,8 @@ struct io_stop {
 	void (*idle)(struct task *);
 };
 void io_stop_intake(struct io *, struct io_stop *);
+/* Any thread: inbound sessions end as soon as they have no message in hand; new ones may come. */
+void io_shut_intakes(struct io *);
 /* Called by intake when one of its sessions has gone. */
 void io_intake_gone(struct io *);
 /* Ends the loop, joins the thread, frees. */

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TRANSACTIONAL "transactional" /* group of such a lane */
+
 /* -- making and unmaking ------------------------------------------------------------------------ */
 
 struct lanes *
@@ -56,11 +58,14 @@ lane_new(struct lanes *ls, char *key, const struct recipient *r,
 	l->carrier = r->route.carrier;
 	l->source = xstrdup(r->route.source);
 	l->group = xstrdup(group);
+	l->transactional = strcmp(group, TRANSACTIONAL) == 0 &&
+	    r->route.transactional;
 	l->state = path_state_get(ls, l->path);
 	l->scale = 1;
 	l->by_domain = map_new();
 	TAILQ_INIT(&l->dests);
 	TAILQ_INIT(&l->deliveries);
+	lane_join(l);
 	lane_configure(l, ls->core->config);
 	lane_restore(l);
 	l->timer = evtimer_new(ls->core->base, on_timer, l);
@@ -79,6 +84,7 @@ lane_free(struct lane *l)
 	TAILQ_REMOVE(&l->lanes->all, l, link);
 	map_remove(l->lanes->by_key, l->key);
 	map_free(&l->by_domain);
+	lane_part(l);
 	pace_clear(&l->pace);
 	event_free(l->timer);
 	config_unref(&l->config);
@@ -157,6 +163,9 @@ lanes_free(struct lanes **lsp)
 	assert(TAILQ_EMPTY(&ls->all));
 	while ((p = TAILQ_FIRST(&ls->paths)) != NULL) {
 		TAILQ_REMOVE(&ls->paths, p, link);
+		free(p->shut);
+		free(p->taken[0].domain);
+		free(p->taken[1].domain);
 		free(p->name);
 		free(p);
 	}
@@ -177,14 +186,17 @@ lane_make_runnable(struct lane *l)
 	TAILQ_INSERT_TAIL(&l->lanes->run, l, run_link);
 }
 
-/* An mta path has a lane per receiving system, another kind one for all. */
+/* An mta path has a lane per receiving system, another kind one for all but transactional mail, which has one
+ * of its own. */
 static const char *
 lane_group(const struct lanes *ls, const struct route *route)
 {
 	const struct config_path *path =
 	    config_path_find(ls->core->config, route->path);
 
-	return path->kind == PATH_MTA ? route->group : "";
+	if (path->kind == PATH_MTA)
+		return route->group;
+	return route->transactional ? TRANSACTIONAL : "";
 }
 
 static void
@@ -212,6 +224,20 @@ lanes_waiting(const struct lanes *ls, const struct route *route)
 	const struct lane *l = lane_find(ls, route);
 
 	return l != NULL ? l->waiting : 0;
+}
+
+unsigned
+lanes_source_waiting(
+    const struct lanes *ls, const char *source, const char *group)
+{
+	const struct lane *l;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (l, &ls->all, link)
+		if (strcmp(l->source, source) == 0 &&
+		    strcmp(l->group, group) == 0)
+			n += l->waiting;
+	return n;
 }
 
 void
@@ -414,10 +440,15 @@ describe_state(const struct lane *l, int64_t mono, int64_t wall,
 		return;
 	}
 	*until = backoff_rests(b, mono) ? wall + b->until - mono : 0;
-	if (b == &l->state->hold)
+	if (l->state->shut != NULL)
+		str_addf(state, "path closed: %s", l->state->shut);
+	else if (b == &l->state->hold)
 		str_addf(state, "path closed: %s", b->why);
 	else if (*until != 0)
 		str_addf(state, "resting: %s", b->why);
+	else if (quotas_why(l->lanes->core->quotas, l->path, l->transactional, mono,
+		     state))
+		return;
 	else if (lane_is_used_up(l, mono))
 		str_adds(state, "waiting: the source's allowance of today or "
 				"the rate is used up");
@@ -437,6 +468,7 @@ lanes_each(struct lanes *ls, void (*each)(void *, const struct lane_row *),
 		struct lane_row row = { .path = l->path,
 			.source = l->source,
 			.group = l->group,
+			.carrier = l->carrier,
 			.waiting = l->waiting,
 			.sending = l->sending,
 			.connections = l->sessions,

@@ -43,6 +43,10 @@ unsigned lanes_count(struct lanes *, bool (*wanted)(void *arg, const struct reci
     void *arg);
 /* How many wait in the lane of that route. */
 unsigned lanes_waiting(const struct lanes *, const struct route *);
+/* How many wait in all lanes of that path. */
+unsigned lanes_path_waiting(const struct lanes *, const char *path);
+/* And in all lanes from that source to that group. */
+unsigned lanes_source_waiting(const struct lanes *, const char *source, const char *group);
 /* What may hold lanes from outside has changed: all look again in the next run. */
 void lanes_wake(struct lanes *);
 /* An operator wants a try now: that path, its lanes and destinations end their rest; NULL: all. */
@@ -52,9 +56,16 @@ void lanes_close_sessions(struct lanes *);
 
 /* A fault of the path itself has closed it, and nothing has gone through since. */
 bool lanes_path_closed(const struct lanes *, const char *path);
+/* What it or its account says; NULL: it is not closed. */
+const char *lanes_why_closed(const struct lanes *, const char *path);
+/* The path's account or quota lets nothing out, `why` says so, until this is called with NULL: nobody tries it
+ * meanwhile, for whoever closed it knows when it is open. Then the rests of its lanes are over too. */
+void lanes_shut(struct lanes *, const char *path, const char *why);
 /* The route's path is closed, its rest is over, and nobody is there to try it: one to that domain by
  * that route should (lane_path.c). */
 bool lanes_wants_probe(const struct lanes *, const struct route *, const char *domain);
+/* The path is open, and mail of senders of another domain has been taken lately: it works. */
+bool lanes_path_takes_others(const struct lanes *, const char *path, const char *domain);
 /* Its path is closed and its rule says `fallback hold`: meanwhile it does not expire, and nobody is
  * told of a delay. */
 bool lanes_keep(const struct lanes *, const struct recipient *);

@@ -1,7 +1,7 @@
 /*
  * lane_int.h - lanes' inside: who waits (lane.c), who carries (lane_session.c), what came of it
  * (lane_judge.c), when (lane_pace.c), what has become old (lane_sweep.c), whether the path is open
- * (lane_path.c), what of it outlives a restart (lane_keep.c).
+ * (lane_path.c), what of it outlives a restart (lane_keep.c), what other nodes leave (lane_share.c).
  */
 #ifndef ROUTER_LANE_INT_H
 #define ROUTER_LANE_INT_H
@@ -42,6 +42,8 @@ struct dest {
 	unsigned waiting, sessions;
 	struct session_list idle;   /* newest first: the others may be closed for age */
 	struct backoff backoff;     /* its name does not resolve */
+	int64_t slowed_until;       /* mono ms: when the first of those that the guard slows may go; 0: nobody
+				       was passed over */
 };
 TAILQ_HEAD(dest_list, dest);
 
@@ -54,6 +56,11 @@ struct path_state {
 	unsigned sessions, idle;    /* idle: those of them without work */
 	struct lane_list wanting;   /* lanes to wake in turn when a connection becomes free */
 	struct backoff hold;        /* a fault of the path itself */
+	char *shut;                 /* why its account or quota lets nothing out; NULL: it does */
+	struct path_taken {
+		char *domain;       /* of a sender; NULL: nobody's */
+		int64_t at;         /* mono ms */
+	} taken[2];                 /* whose mail was taken last, and last of all others' */
 };
 
 struct lane {
@@ -66,6 +73,7 @@ struct lane {
 	struct lanes *lanes;
 	struct path_state *state;
 	char *key, *path, *source, *group;
+	bool transactional;         /* of a ses path: it goes first when the quota is near its end */
 	const char *carrier;        /* interned */
 	struct rules_shape shape;   /* of the configuration in `config` */
 	struct config *config;      /* a reference */
@@ -76,6 +84,9 @@ struct lane {
 	struct backoff backoff;
 	int64_t succeeded;          /* mono ms: when the peer last had its say on a message */
 	struct pace pace;
+	/* What this node may do of the lane's rate and of its connections, all nodes having one lane together.
+	 * NULL: there are no others. */
+	struct shared *rate, *open;
 	/* What the peer bears of the shape, found out by trying: halved when it pushes back, more with
 	 * each success (AIMD). */
 	double scale;               /* of the rate: 1, or lower */
@@ -114,6 +125,8 @@ void lane_take_from(struct dest *, bool (*wanted)(void *arg, const struct recipi
 
 /* lane_path.c */
 struct path_state *path_state_get(struct lanes *, const char *name);
+/* Mail of a sender of that domain was taken. */
+void path_note_taken(struct path_state *, const char *domain, int64_t now);
 /* Its rule says `fallback hold`. */
 bool lane_waits_for_path(const struct recipient *);
 
@@ -129,6 +142,18 @@ void lane_leaves(struct lane *, struct delivery *, int64_t now);
 /* Why an operator has it wait, and until when (wall ms); NULL: nobody does. */
 const char *lane_paused_why(const struct lane *, int64_t *until);
 
+/* lane_share.c */
+void lane_join(struct lane *);                /* a new one, before it has its shape; and when it goes: */
+void lane_part(struct lane *);
+void lane_share_shape(struct lane *);         /* it has another shape */
+/* What the other nodes leave has it wait: as lane_open_at, INT64_MAX: until there is an answer of the store. */
+int64_t lane_share_at(const struct lane *, int64_t now);
+bool lane_is_starved(const struct lane *, int64_t now); /* and has so for long */
+/* More connections are open than may be. */
+bool lane_has_too_many(const struct lane *);
+/* The part of the shape's rate that is this node's, more than 0 and at most 1. */
+double lane_part_of_rate(const struct lane *, int64_t now);
+
 /* lane_keep.c */
 void lanes_forget_kept(struct lanes *);
 void lane_restore(struct lane *);             /* a new one: what it sent before the restart */
@@ -141,6 +166,7 @@ void delivery_free(struct delivery *);
 void session_forget(struct session *);        /* gone, and without a delivery */
 void session_busy(struct session *);          /* idle no more */
 void session_next(struct session *, const struct delivery *, bool worn); /* rests, or closes */
+bool lane_close_idle(struct lane *);          /* one that is idle; false: none is */
 void lane_wants_no_more(struct lane *);       /* a connection of its path */
 void lane_close_session(struct session *); /* without delivery and in no list: once */
 

@@ -149,6 +149,11 @@ lane_delivered(
 	l->lanes->sending -= (unsigned)d->n;
 	TAILQ_REMOVE(&l->deliveries, d, link);
 	pace_end(&l->pace, d->number, (unsigned)d->n, clock_mono());
+	shared_end(l->rate, d->n, clock_mono());
+	quotas_end(&d->quota, clock_mono());
+	if (worst != NULL && worst->action == VERDICT_SENT)
+		path_note_taken(
+		    l->state, d->message->from_domain, clock_mono());
 	if (worst != NULL)
 		changed = judge(s, worst, why);
 	session_next(

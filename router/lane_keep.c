@@ -4,7 +4,8 @@
  * A rate per minute or longer is written to the store whenever a slot of its
  * pace begins (pace.h), so after a restart a day's limit is still a day's. One
  * per second is over sooner than it is written: after a restart it counts as
- * used up when the process began.
+ * used up when the process began. Where other nodes share the lane, the store
+ * has all of it already (share.h).
  */
 #include "router/lane_int.h"
 
@@ -83,6 +84,9 @@ lane_restore(struct lane *l)
 	int64_t now = clock_mono();
 	const struct kept_pace *p = map_remove(l->lanes->kept, l->key);
 
+	/* What was reserved for this node counts still: lane_share.c. */
+	if (l->rate != NULL)
+		return;
 	if (l->pace.period < LONG && l->lanes->began > 0 &&
 	    now < l->lanes->began + l->pace.period)
 		pace_fill(&l->pace, l->lanes->began);
@@ -96,7 +100,7 @@ lane_keep(struct lane *l, int64_t now)
 	int64_t wall = clock_wall();
 	struct str text = STR_INIT;
 
-	if (!pace_opened(&l->pace) || l->pace.period < LONG)
+	if (l->rate != NULL || !pace_opened(&l->pace) || l->pace.period < LONG)
 		return;
 	pace_write(&l->pace, wall - now, &text);
 	keep_put(l->lanes->core, KIND, l->key, text.data,

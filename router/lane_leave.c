@@ -1,7 +1,8 @@
 /*
  * lane_leave.c - whether anybody may leave a lane now, by all that has a say:
  * its own pace and rests (lane_pace.c), what an operator has paused, how much
- * its source may send today.
+ * its source may send today, what is left of its account's quota, what other
+ * nodes leave of it all (lane_share.c).
  */
 #include "router/lane_int.h"
 
@@ -48,26 +49,57 @@ lane_leave_at(const struct lane *l, int64_t now)
 	if (sources_allowance(
 		c->sources, l->source, l->group, plan_of(l), &until) == 0)
 		at = later(at, mono_of(until, now));
-	return at;
+	if (quotas_room(c->quotas, l->path, l->transactional, now, &until) == 0)
+		at = later(at, until);
+	if (at > now || l->waiting == 0)
+		return at;
+	/* Both are asked, so that one answer tells of both. */
+	at = lane_share_at(l, now);
+	return sources_room(c->sources, l->source, l->group, plan_of(l), now) >
+		       0
+		   ? at
+		   : INT64_MAX;
 }
 
 unsigned
 lane_room(const struct lane *l, int64_t now)
 {
 	unsigned paced = pace_room(&l->pace, now), allowed;
+	uint64_t shared = shared_room(l->rate, now);
 	int64_t again;
 
-	allowed = sources_allowance(
-	    l->lanes->core->sources, l->source, l->group, plan_of(l), &again);
+	if (shared < paced)
+		paced = (unsigned)shared;
+
+	allowed = sources_room(
+	    l->lanes->core->sources, l->source, l->group, plan_of(l), now);
+	if (paced < allowed)
+		allowed = paced;
+	paced = quotas_room(
+	    l->lanes->core->quotas, l->path, l->transactional, now, &again);
 	return paced < allowed ? paced : allowed;
+}
+
+static void
+leaves_guard(const struct lane *l, const struct delivery *d, int64_t now)
+{
+	struct mail_scope mail = core_mail_of(d->recipients[0], &d->route);
+
+	guard_leaves(l->lanes->core->guard, &mail, (unsigned)d->n, now);
 }
 
 void
 lane_leaves(struct lane *l, struct delivery *d, int64_t now)
 {
-	d->number = pace_start(&l->pace, (unsigned)d->n, now, l->scale);
+	d->number = pace_start(&l->pace, (unsigned)d->n, now,
+	    l->scale * lane_part_of_rate(l, now));
+	shared_start(l->rate, d->n);
 	TAILQ_INSERT_TAIL(&l->deliveries, d, link);
+	leaves_guard(l, d, now);
 	lane_keep(l, now);
+	quotas_start(l->lanes->core->quotas, l->path, (unsigned)d->n,
+	    ses_is_simulator(d->recipients[0]->address), l->scale, now,
+	    &d->quota);
 	sources_spend(l->lanes->core->sources, l->source, l->group, plan_of(l),
 	    (unsigned)d->n);
 }
@@ -77,7 +109,7 @@ lane_is_used_up(const struct lane *l, int64_t now)
 {
 	int64_t at = lane_leave_at(l, now);
 
-	return at > now + 60000 && at != INT64_MAX;
+	return (at > now + 60000 && at != INT64_MAX) || lane_is_starved(l, now);
 }
 
 const char *

@@ -114,19 +114,6 @@ lane_connections(const struct lane *l)
 
 /* -- from the configuration ------------------------------------------------------------------------ */
 
-/* A path's rate may have a fraction. */
-static bool
-pace_path(struct lane *l, double rate)
-{
-	if (rate >= 1 && rate <= (unsigned)rate)
-		return pace_set(&l->pace, (unsigned)rate, 1000, true);
-	if (rate >= 0.1)
-		return pace_set(&l->pace, (unsigned)(rate * 10), 10000, true);
-	if (rate > 0)
-		return pace_set(&l->pace, 1, (int64_t)(1000 / rate), true);
-	return pace_set(&l->pace, 0, 0, true);
-}
-
 /* True when the rate is another. */
 static bool
 take_shape(struct lane *l)
@@ -138,11 +125,11 @@ take_shape(struct lane *l)
 	if (l->settings->kind != PATH_SES)
 		return pace_set(&l->pace, l->shape.rate_count,
 		    (int64_t)l->shape.rate_seconds * 1000, false);
-	/* SES judges a message as a whole, so each recipient goes alone; the rate is the account's. */
+	/* SES judges a message as a whole, so each recipient goes alone; the rate is the account's: quota.h. */
 	l->shape.recipients_per_message = 1;
 	l->shape.connections = l->settings->connections;
 	l->shape.messages = l->settings->messages_per_connection;
-	return pace_path(l, l->settings->rate);
+	return pace_set(&l->pace, 0, 0, true);
 }
 
 void
@@ -157,6 +144,7 @@ lane_configure(struct lane *l, struct config *config)
 	if (take_shape(l))
 		TAILQ_FOREACH (d, &l->deliveries, link)
 			pace_resume(&l->pace, d->number, (unsigned)d->n);
+	lane_share_shape(l);
 	if (full || l->width > l->shape.connections)
 		l->width = l->shape.connections;
 	l->split = 0;

@@ -7,6 +7,12 @@
  * its lanes tries with one connection, until a peer judges a message, which
  * opens it again, or the fault shows once more and it rests again.
  *
+ * What is said against one sender closes no path that takes others' mail
+ * (core_back.c), so whose mail it has taken is remembered here.
+ *
+ * A path may also be shut by what is known of its account or quota
+ * (ses/quota.h); nobody tries it then.
+ *
  * Those whose rule has a fallback path leave a closed one (core_take.c), and so
  * might nobody be left to try it. Therefore, when the rest is over and nobody
  * waits in its lanes (but in those that rest for reasons of their own) or is
@@ -21,9 +27,11 @@
 
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
+#include "mta/base/log.h"
 #include "mta/base/map.h"
 #include "rules/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct path_state *
@@ -51,16 +59,49 @@ path_state_get(struct lanes *ls, const char *name)
 	return p;
 }
 
+unsigned
+lanes_path_waiting(const struct lanes *ls, const char *path)
+{
+	const struct path_state *p = path_find(ls, path);
+
+	return p != NULL ? p->waiting : 0;
+}
+
 static bool
 is_closed(const struct path_state *p)
 {
-	return p != NULL && p->hold.failures > 0;
+	return p != NULL && (p->hold.failures > 0 || p->shut != NULL);
 }
 
 bool
 lanes_path_closed(const struct lanes *ls, const char *path)
 {
 	return is_closed(path_find(ls, path));
+}
+
+const char *
+lanes_why_closed(const struct lanes *ls, const char *path)
+{
+	const struct path_state *p = path_find(ls, path);
+
+	if (!is_closed(p))
+		return NULL;
+	return p->shut != NULL ? p->shut : p->hold.why;
+}
+
+void
+lanes_shut(struct lanes *ls, const char *path, const char *why)
+{
+	struct path_state *p = path_state_get(ls, path);
+
+	free(p->shut);
+	p->shut = why != NULL ? xstrdup(why) : NULL;
+	if (why != NULL) {
+		log_text(LOG_WARN, "path_closed", "path '%s': %s", path, why);
+		return;
+	}
+	log_text(LOG_INFO, "path_open", "path '%s' may send again", path);
+	lanes_end_rests(ls, path);
 }
 
 /* Its lane and its destination do not rest themselves, nor is the lane paused
@@ -113,8 +154,42 @@ lanes_wants_probe(
 	const struct path_state *p = path_find(ls, route->path);
 	int64_t now = clock_mono();
 
-	return is_closed(p) && !backoff_rests(&p->hold, now) &&
-	       !is_tried(ls, p, now) && is_ready(ls, route, domain, now);
+	return is_closed(p) && p->shut == NULL &&
+	       !backoff_rests(&p->hold, now) && !is_tried(ls, p, now) && is_ready(ls, route, domain, now);
+}
+
+/* -- whose mail is taken -------------------------------------------------- */
+
+#define LATELY 600000 /* ms */
+
+void
+path_note_taken(struct path_state *p, const char *domain, int64_t now)
+{
+	struct path_taken *t = p->taken;
+
+	if (t[0].domain == NULL || strcmp(t[0].domain, domain) != 0) {
+		free(t[1].domain);
+		t[1] = t[0];
+		t[0].domain = xstrdup(domain);
+	}
+	t[0].at = now;
+}
+
+bool
+lanes_path_takes_others(
+    const struct lanes *ls, const char *path, const char *domain)
+{
+	const struct path_state *p = path_find(ls, path);
+	int64_t now = clock_mono();
+
+	if (p == NULL || is_closed(p))
+		return false;
+	for (size_t i = 0; i < 2; i++)
+		if (p->taken[i].domain != NULL &&
+		    now - p->taken[i].at < LATELY &&
+		    strcmp(p->taken[i].domain, domain) != 0)
+			return true;
+	return false;
 }
 
 bool

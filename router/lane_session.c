@@ -28,21 +28,57 @@ is_expired(const struct recipient *r, int64_t now)
 	return r->attempts > 0 && r->expires <= now && !lane_waits_for_path(r);
 }
 
-/* Whose turn it is; those whose time is over are settled on the way. NULL: nobody waits. */
-static struct sender *
-next_sender(struct dest *d)
+/* The first of that sender whose time is not over; the others are settled. NULL: nobody waits any more. */
+static struct recipient *
+first_in_time(struct dest *d, struct sender *s, int64_t now)
 {
-	int64_t now = clock_wall();
 	struct recipient *r;
-	struct sender *s;
+	bool last;
 
-	while ((s = TAILQ_FIRST(&d->senders)) != NULL) {
-		r = TAILQ_FIRST(&s->waiting);
+	while ((r = TAILQ_FIRST(&s->waiting)) != NULL) {
 		if (!is_expired(r, now))
-			return s;
+			return r;
+		last = TAILQ_NEXT(r, link) == NULL;
 		dest_unlink(d, s, r);
 		dest_forget_sender(d, s);
 		settle_expired(d->lane->lanes->core->settler, r);
+		if (last)
+			break;
+	}
+	return NULL;
+}
+
+/* The guard slows its mail: noted, for the lane to wake. */
+static bool
+is_slowed(struct dest *d, const struct recipient *r, int64_t mono)
+{
+	struct mail_scope mail = core_mail_of(r, &r->route);
+	int64_t at = guard_leave_at(d->lane->lanes->core->guard, &mail, mono);
+
+	if (at <= mono)
+		return false;
+	if (d->slowed_until == 0 || at < d->slowed_until)
+		d->slowed_until = at;
+	return true;
+}
+
+/*
+ * Whose turn it is. Who may not go now is passed over, and keeps his place; those whose time is over are settled
+ * on the way. NULL: nobody waits, or nobody may go.
+ */
+static struct sender *
+next_sender(struct dest *d)
+{
+	int64_t now = clock_wall(), mono = clock_mono();
+	const struct recipient *r;
+	struct sender *s, *next;
+
+	d->slowed_until = 0;
+	for (s = TAILQ_FIRST(&d->senders); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		r = first_in_time(d, s, now);
+		if (r != NULL && !is_slowed(d, r, mono))
+			return s;
 	}
 	return NULL;
 }
@@ -140,6 +176,7 @@ fill_delivery(struct delivery *d)
 	d->begin.index = index;
 	d->begin.route = &d->route;
 	d->begin.want_body = d->body == NULL;
+	d->begin.suppressed = xcalloc(d->n, sizeof(*d->begin.suppressed));
 }
 
 /* Takes the first recipient of that sender and those of the same message behind it. */
@@ -176,6 +213,9 @@ void
 delivery_free(struct delivery *d)
 {
 	free((void *)(uintptr_t)d->begin.index);
+	for (size_t i = 0; i < d->n; i++)
+		free(d->begin.suppressed[i]);
+	free(d->begin.suppressed);
 	body_unref(&d->body);
 	message_unref(&d->message);
 	free(d->recipients);
@@ -203,6 +243,7 @@ session_new(struct dest *dest, const struct recipient *first)
 	s->lane = l;
 	s->dest = dest;
 	TAILQ_INIT(&s->delivered);
+	shared_start(l->open, 1);
 	dest->sessions++;
 	l->sessions++;
 	l->state->sessions++;
@@ -258,6 +299,7 @@ session_forget(struct session *s)
 {
 	resend_forget(&s->delivered);
 	wake_for_connection(s->lane->state);
+	shared_end(s->lane->open, 1, clock_mono());
 	s->dest->sessions--;
 	s->lane->sessions--;
 	s->lane->state->sessions--;
@@ -279,7 +321,8 @@ session_is_used_up(const struct session *s)
 
 	return (messages > 0 && s->messages >= messages) ||
 	    (recipients > 0 && s->recipients >= recipients) ||
-	    s->config != s->lane->config || core_is_stopping(s->core);
+	    s->config != s->lane->config || core_is_stopping(s->core) ||
+	    lane_has_too_many(s->lane);
 }
 
 static void
@@ -333,8 +376,8 @@ idle_session(struct dest *d)
 	return s;
 }
 
-static bool
-close_idle_of(struct lane *l)
+bool
+lane_close_idle(struct lane *l)
 {
 	struct session *s;
 	struct dest *d;
@@ -356,17 +399,18 @@ close_an_idle(struct lane *l)
 {
 	struct lane *other;
 
-	if (l->state->idle == 0 || close_idle_of(l) || path_has_room(l))
+	if (l->state->idle == 0 || lane_close_idle(l) || path_has_room(l))
 		return;
 	TAILQ_FOREACH (other, &l->lanes->all, link)
-		if (other->state == l->state && close_idle_of(other))
+		if (other->state == l->state && lane_close_idle(other))
 			return;
 }
 
 static bool
 may_connect(const struct lane *l)
 {
-	return l->sessions < lane_connections(l) && path_has_room(l);
+	return l->sessions < lane_connections(l) && path_has_room(l) &&
+	    shared_room(l->open, clock_mono()) > 0;
 }
 
 /* One delivery for that destination. False: it can have none now. */
@@ -431,6 +475,15 @@ set_timer(struct lane *l, int64_t ms)
 	evtimer_add(l->timer, &tv);
 }
 
+/* When one that cannot go now may be tried again. */
+static int64_t
+dest_again(const struct dest *d, int64_t now)
+{
+	return d->backoff.until > now ? d->backoff.until
+	    : d->slowed_until > 0     ? d->slowed_until
+				      : INT64_MAX;
+}
+
 /* Wakes when the first resting destination may be tried again. */
 static void
 wake_for_dests(struct lane *l, int64_t now)
@@ -439,11 +492,10 @@ wake_for_dests(struct lane *l, int64_t now)
 	struct dest *d;
 
 	TAILQ_FOREACH (d, &l->dests, link)
-		if (d->waiting > 0 && d->backoff.until > now &&
-		    d->backoff.until < at)
-			at = d->backoff.until;
+		if (d->waiting > 0 && dest_again(d, now) < at)
+			at = dest_again(d, now);
 	if (at != INT64_MAX)
-		set_timer(l, at - now);
+		set_timer(l, at > now ? at - now : 0);
 }
 
 static void

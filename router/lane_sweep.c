@@ -6,6 +6,7 @@
 
 #include "mta/base/clock.h"
 #include "router/config.h"
+#include "router/path.h"
 
 #define SWEEP 1000 /* ms between two looks */
 
@@ -31,6 +32,16 @@ is_owed_a_word(void *arg, const struct recipient *r)
 	return settle_is_delayed(look->settler, r, look->now);
 }
 
+/* How long (ms) a session waits for more work. */
+static int64_t
+idle_most(const struct lane *l)
+{
+	int64_t peer = path_idle_most(l->settings);
+
+	return l->config->idle_session < peer ? l->config->idle_session
+					      : peer;
+}
+
 static void
 close_old(struct lanes *ls, int64_t now)
 {
@@ -42,7 +53,7 @@ close_old(struct lanes *ls, int64_t now)
 		TAILQ_FOREACH (d, &l->dests, link)
 			for (s = TAILQ_LAST(&d->idle, session_list);
 			     s != NULL &&
-			     now - s->idle_since >= l->config->idle_session;
+			     now - s->idle_since >= idle_most(l);
 			     s = prev) {
 				prev = TAILQ_PREV(s, session_list, link);
 				session_busy(s);
@@ -82,7 +93,19 @@ settle_failing(struct dest *d, const struct backoff *b)
 		settle_waiting(d, b->why);
 }
 
-/* In words for senders: who paused it is for operators alone. NULL: nothing keeps it back. */
+static bool
+waits_for_quota(const struct lane *l, int64_t now)
+{
+	struct str why = STR_INIT;
+	bool waits = quotas_why(l->lanes->core->quotas, l->path,
+	    l->transactional, now, &why);
+
+	str_release(&why);
+	return waits;
+}
+
+/* In words for senders: who paused it is for operators alone, and so are the affairs of an account. NULL:
+ * nothing keeps it back. */
 static const char *
 kept_back(const struct lane *l, int64_t now)
 {
@@ -90,7 +113,9 @@ kept_back(const struct lane *l, int64_t now)
 
 	if (lane_paused_why(l, &until) != NULL)
 		return "sending there is paused";
-	return lane_is_used_up(l, now)
+	if (l->state->shut != NULL)
+		return "the way there is closed for the time being";
+	return lane_is_used_up(l, now) || waits_for_quota(l, now)
 	    ? "what may be sent there for now is used up"
 	    : NULL;
 }

@@ -4,7 +4,9 @@
 #include "router/listener.h"
 
 #include "mta/base/alloc.h"
+#include "mta/base/clock.h"
 #include "mta/base/map.h"
+#include "router/client_rate.h"
 #include "router/intake.h"
 #include "router/io.h"
 
@@ -30,8 +32,9 @@ struct listener {
 	struct evconnlistener **accepting;
 	struct acceptor *acceptors;
 	pthread_mutex_t lock;
-	unsigned connections; /* guarded by lock */
+	struct listener_counts counts; /* guarded by lock */
 	struct map *clients;  /* address -> struct client, guarded by lock */
+	struct client_rate *rates;
 };
 
 struct acceptor {
@@ -83,6 +86,7 @@ listener_new(const struct config_listener *c, unsigned threads, struct err *e)
 	l->accepting = xcalloc(threads, sizeof(struct evconnlistener *));
 	l->acceptors = xcalloc(threads, sizeof(*l->acceptors));
 	l->clients = map_new();
+	l->rates = client_rate_new();
 	pthread_mutex_init(&l->lock, NULL);
 	for (unsigned i = 0; i < threads; i++)
 		l->fds[i] = -1;
@@ -108,6 +112,7 @@ listener_free(struct listener **lp)
 			close(l->fds[i]);
 	assert(map_count(l->clients) == 0);
 	map_free(&l->clients);
+	client_rate_free(&l->rates);
 	pthread_mutex_destroy(&l->lock);
 	free(l->acceptors);
 	free(l->accepting);
@@ -185,7 +190,7 @@ listener_enter(struct listener *l, const struct config_listener *limits,
 	net_address_text(client, address);
 	pthread_mutex_lock(&l->lock);
 	c = map_get(l->clients, address);
-	ok = l->connections < limits->max_connections &&
+	ok = l->counts.connections < limits->max_connections &&
 	    (c == NULL || c->connections < limits->max_connections_per_client);
 	if (ok && c == NULL) {
 		c = xcalloc(1, sizeof(*c));
@@ -194,7 +199,10 @@ listener_enter(struct listener *l, const struct config_listener *limits,
 	}
 	if (ok) {
 		c->connections++;
-		l->connections++;
+		l->counts.connections++;
+		l->counts.entered++;
+	} else {
+		l->counts.turned_away++;
 	}
 	pthread_mutex_unlock(&l->lock);
 	return ok;
@@ -209,13 +217,41 @@ listener_leave(struct listener *l, const struct sockaddr *client)
 	net_address_text(client, address);
 	pthread_mutex_lock(&l->lock);
 	c = map_get(l->clients, address);
-	assert(c != NULL && c->connections > 0 && l->connections > 0);
-	l->connections--;
+	assert(c != NULL && c->connections > 0 && l->counts.connections > 0);
+	l->counts.connections--;
 	if (--c->connections == 0) {
 		map_remove(l->clients, address);
 		free(c);
 	}
 	pthread_mutex_unlock(&l->lock);
+}
+
+bool
+listener_takes(struct listener *l, const struct sockaddr *client, double rate)
+{
+	return client_rate_take(l->rates, client, rate, clock_mono());
+}
+
+void
+listener_answered(struct listener *l, enum listener_answer answer)
+{
+	pthread_mutex_lock(&l->lock);
+	l->counts.messages[answer]++;
+	pthread_mutex_unlock(&l->lock);
+}
+
+void
+listener_counts(struct listener *l, struct listener_counts *counts)
+{
+	pthread_mutex_lock(&l->lock);
+	*counts = l->counts;
+	pthread_mutex_unlock(&l->lock);
+}
+
+const char *
+listener_name(const struct listener *l)
+{
+	return l->made_with->name;
 }
 
 const struct config_listener *

@@ -21,16 +21,24 @@
 int64_t
 message_id_new(struct id_maker *m, int64_t now)
 {
-	int64_t t = now > EPOCH ? (now - EPOCH) << SEQ_BITS : 0;
+	int64_t at = now > EPOCH ? (now - EPOCH) << SEQ_BITS : 0, t;
+	int64_t last = atomic_load_explicit(&m->last, memory_order_relaxed);
 
 	assert(m->maker < 1u << MAKER_BITS);
 	/* A clock that stands still or goes back: count on from the last one,
 	 * if need be into milliseconds that are yet to come. */
-	if (t <= m->last)
-		t = m->last + 1;
-	m->last = t;
+	do
+		t = at <= last ? last + 1 : at;
+	while (!atomic_compare_exchange_weak_explicit(&m->last, &last, t,
+	    memory_order_relaxed, memory_order_relaxed));
 	return (t >> SEQ_BITS) << (MAKER_BITS + SEQ_BITS) |
 	       (int64_t)m->maker << SEQ_BITS | (t & ((1 << SEQ_BITS) - 1));
+}
+
+int64_t
+message_id_time(int64_t id)
+{
+	return (id >> (MAKER_BITS + SEQ_BITS)) + EPOCH;
 }
 
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -183,6 +191,7 @@ recipient_new(struct message *m, unsigned index, const char *address)
 	r->domain = domain_of(r->address);
 	r->orcpt = xstrdup("");
 	r->last = xstrdup("");
+	r->held = xstrdup("");
 	r->route = nowhere;
 	return r;
 }
@@ -197,6 +206,8 @@ recipient_free(struct recipient **rp)
 	message_unref(&r->message);
 	free(r->address);
 	free(r->orcpt);
+	free(r->suppressed);
+	free(r->held);
 	free(r->last);
 	free(r);
 	*rp = NULL;

@@ -25,10 +25,15 @@ struct body;
 #define MESSAGE_ID_TEXT 14 /* with NUL */
 
 struct id_maker {
-	unsigned maker; /* 0..1023, one per thread that makes ids */
-	int64_t last;
+	unsigned maker; /* 0..1023 */
+	_Atomic(int64_t) last;
 };
-int64_t message_id_new(struct id_maker *, int64_t now); /* never the same twice from one maker */
+/* Each node has so many, by its number: threads may share one. */
+#define MESSAGE_ID_MAKERS 8u
+#define MESSAGE_ID_NODES  (1024 / MESSAGE_ID_MAKERS)
+/* Never the same twice from one maker. Any thread. */
+int64_t message_id_new(struct id_maker *, int64_t now);
+int64_t message_id_time(int64_t id); /* wall ms when it was made */
 char *message_id_text(int64_t id, char buf[static MESSAGE_ID_TEXT]);
 int message_id_parse(const char *text, int64_t *id); /* 0, or -1 when it is none */
 
@@ -85,6 +90,8 @@ struct route {
 	const char *reject;               /* path "reject": what to say */
 	const char *fallback;             /* when the path is closed: a path, or "hold" */
 	enum { LOCAL_PART_SHAPE, LOCAL_PART_QUOTE, LOCAL_PART_RAW } local_part;
+	bool transactional;               /* goes first when a quota is near its end: by its rule, or by
+					     its tag priority=transactional */
 	const char *instead;              /* `path` is the fallback: the closed path it stands in for */
 };
 
@@ -121,6 +128,10 @@ struct recipient {
 					stays on its path */
 	bool requoted;               /* its local part goes out in its other form: the first was refused */
 	bool delay_told;             /* a delay DSN has been sent */
+	char *suppressed;            /* found on the suppression list as it came into memory: why, in words;
+					NULL: it is not */
+	int64_t held_at;             /* wall ms since when an operator holds it; 0: nobody does */
+	char *held;                  /* who, and why, as the admin API wrote it; "" */
 	char *last;                  /* last reply or reason, for the listing and the DSN; "" */
 };
 TAILQ_HEAD(recipient_list, recipient);

@@ -53,6 +53,8 @@ move_slots(struct pace *p, const struct pace *old)
 
 		if (k % p->size == 0)
 			to->started = 0;
+		if (from->started == 0)
+			continue; /* of before the last, higher count */
 		to->started++;
 		/* An end that is still to come is told by pace_resume. */
 		if (from->ended > to->ended)
@@ -152,7 +154,8 @@ pace_start(struct pace *p, unsigned n, int64_t now, double scale)
 	p->next += n;
 	if (p->spaced > from)
 		from = p->spaced;
-	p->spaced = from + n * (double)p->period / (p->count * scale);
+	if (!p->bursts)
+		p->spaced = from + n * (double)p->period / (p->count * scale);
 	if (p->by_start)
 		pace_end(p, number, n, now);
 	return number;
@@ -203,6 +206,18 @@ pace_fill(struct pace *p, int64_t now)
 	for (unsigned i = 0; i < p->nslots; i++)
 		p->slots[i] =
 		    (struct pace_slot){ .started = p->size, .ended = now };
+}
+
+unsigned
+pace_held(const struct pace *p, int64_t now)
+{
+	unsigned held = 0;
+
+	for (unsigned i = 0; p->slots != NULL && i < p->nslots; i++)
+		if (p->slots[i].out > 0 ||
+		    p->slots[i].ended + p->period >= now)
+			held += p->slots[i].started;
+	return held;
 }
 
 bool

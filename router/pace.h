@@ -30,6 +30,7 @@ struct pace_slot {
 struct pace {
 	unsigned count;   /* recipients per period; 0: no limit */
 	int64_t period;   /* ms */
+	bool bursts;      /* the caller's: starts need no spacing */
 	bool by_start;    /* the peer counts what it is asked, and bears a little more: ends do not matter */
 	unsigned size;    /* recipients per slot */
 	unsigned nslots;
@@ -55,6 +56,9 @@ int64_t pace_open_at(const struct pace *, int64_t now);
 uint64_t pace_start(struct pace *, unsigned n, int64_t now, double scale);
 void pace_end(struct pace *, uint64_t number, unsigned n, int64_t now);
 void pace_resume(struct pace *, uint64_t number, unsigned n);
+
+/* How many count in the window that ends now; whole slots, so a few may be over already. */
+unsigned pace_held(const struct pace *, int64_t now);
 
 /* Nothing of it matters any more. */
 bool pace_is_idle(const struct pace *, int64_t now);

@@ -23,6 +23,18 @@ path_class(enum path_kind kind)
 	return NULL;
 }
 
+/* SES closes after ten seconds (facts/aws.md, section 1); idle sessions are looked at each second, and
+ * the next command takes a moment. */
+#define SES_IDLE 7000 /* ms */
+
+int64_t
+path_idle_most(const struct config_path *path)
+{
+	return path->kind == PATH_SES && path->transport == SES_SMTP
+	    ? SES_IDLE
+	    : INT64_MAX;
+}
+
 static bool
 refuse(struct outcome *why, const char *enhanced, const char *text)
 {

@@ -1,8 +1,8 @@
 /*
  * path.h - what differs between the ways out, on the I/O thread's side.
  *
- * A courier (courier.c) carries deliveries by SMTP; its path says whom to call, on which terms, and
- * what to change in the message on the way.
+ * A courier (courier.h) carries deliveries by the transport of its path. When that is SMTP the path says
+ * whom to call, on which terms, and what to change in the message on the way.
  */
 #ifndef ROUTER_PATH_H
 #define ROUTER_PATH_H
@@ -27,18 +27,22 @@ struct path_class {
 	void (*terms)(const struct session *, struct smtp_client_config *);
 	/*
 	 * What goes out for this delivery: content, with head in *head (kept by the courier until the
-	 * transaction has ended). -1 with *e set: it cannot be sent now, nothing has been said to the
-	 * peer.
+	 * transaction has ended). 1: the peer would refuse it, *why says so; -1 with *e set: it cannot be
+	 * sent now. Nothing has been said to the peer then.
 	 */
 	int (*content)(const struct session *, const struct delivery *, struct smtp_content *,
-	    struct str *head, struct err *e);
+	    struct str *head, struct outcome *why, struct err *e);
 	/* The reverse-path to give, local@domain, added to the empty *out; left empty, as the function
 	 * may be NULL: the application's own. */
 	void (*from)(const struct session *, const struct delivery *, struct str *out);
+	/* NULL: nothing to add. What was said of a recipient, before it is reported. */
+	void (*judge)(const struct session *, const struct delivery *, struct outcome *);
 };
 
 /* NULL for a path that opens no connection (discard, hold, reject). */
 const struct path_class *path_class(enum path_kind);
+/* How long the peer bears a session without work, ms; INT64_MAX: nobody knows of a limit. */
+int64_t path_idle_most(const struct config_path *);
 
 /*
  * Whether a path of that kind can carry the recipient at all; false with *why, a permanent outcome.

@@ -11,8 +11,9 @@
 #include "router/self.h"
 #include "router/session.h"
 
-/* Instructions to SES and to us, never for others to see (facts/aws.md, section 10). */
-static const char *const drop[] = { "x-ses-", "x-oiwake-" };
+/* Instructions to SES and to us, never for others to see (facts/aws.md, section 10); our own word on the
+ * message is for those who report it. */
+static const char *const drop[] = { "!x-oiwake-id:", "x-ses-", "x-oiwake-" };
 
 static struct mx_lookup *
 mta_lookup(struct session *s, struct resolver *resolver,
@@ -91,11 +92,13 @@ sign(const struct session *s, const struct delivery *d,
 
 static int
 mta_content(const struct session *s, const struct delivery *d,
-    struct smtp_content *content, struct str *head, struct err *e)
+    struct smtp_content *content, struct str *head, struct outcome *why,
+    struct err *e)
 {
 	struct str header = STR_INIT;
 	bool dropped;
 
+	(void)why;
 	body_content(d->body, content);
 	if (header_filter(d->body, d->message->header_size, drop,
 		sizeof(drop) / sizeof(drop[0]), &header, &dropped, e) != 0)
@@ -115,8 +118,9 @@ mta_content(const struct session *s, const struct delivery *d,
 }
 
 /*
- * A bounce address of ours, where the sender is kept to hear of the bounce. It names one recipient, the
- * first: carriers get one in a message unless a shape says otherwise.
+ * A bounce address of ours, where the sender is kept to hear of the bounce. It names the recipient:
+ * carriers get one in a message unless a shape says otherwise. Of several it names the message, and
+ * the bounce has to say whose it is.
  */
 static void
 mta_from(const struct session *s, const struct delivery *d, struct str *out)
@@ -124,7 +128,7 @@ mta_from(const struct session *s, const struct delivery *d, struct str *out)
 	const struct config_return_path *ours = &s->config->return_path;
 	struct return_path rp = {
 		.message = d->message->id,
-		.index = d->recipients[0]->index,
+		.index = d->n == 1 ? d->recipients[0]->index : RETURN_PATH_MESSAGE,
 		.expires = d->message->received + ours->expires,
 	};
 	char local[RETURN_PATH_LOCAL_MAX + 1];

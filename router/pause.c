@@ -1,6 +1,6 @@
 /*
- * pause.c - what an operator has stopped: paths, sources and groups that rest,
- * sources that take nothing new.
+ * pause.c - what has been stopped: paths, sources and groups that rest, mail
+ * that is put back, sources that take nothing new.
  *
  * They are few: a list in the order of kind and name. One that has come to its
  * end is no pause any more whenever anybody asks; a timer takes it away and
@@ -13,6 +13,7 @@
 #include "mta/base/log.h"
 #include "router/core_int.h"
 #include "router/keep.h"
+#include "router/mail_scope.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -26,17 +27,24 @@ static const char *const kind_name[PAUSE_KINDS] = {
 	[PAUSE_SOURCE] = "source",
 	[PAUSE_GROUP] = "group",
 	[PAUSE_DRAIN] = "drain",
+	[PAUSE_MAIL] = "mail",
 };
 
 struct stop {
 	TAILQ_ENTRY(stop) link;
 	struct pause p; /* owns its strings */
 	char *text;	/* for people: why nothing goes */
+	struct mail_scope scope; /* of mail; in `words` */
+	struct str words;
+	unsigned passes;
+	bool kept; /* pauses_kept has met it */
 };
 
 struct pauses {
 	struct core *core;
 	TAILQ_HEAD(stop_list, stop) list;
+	size_t of_mail; /* the last in the list */
+	bool changed;	/* by pauses_kept */
 	struct event *timer;
 };
 
@@ -55,6 +63,7 @@ stop_free(struct stop *s)
 	free((void *)(uintptr_t)s->p.who);
 	free((void *)(uintptr_t)s->p.why);
 	free(s->text);
+	str_release(&s->words);
 	free(s);
 }
 
@@ -79,6 +88,12 @@ stop_new(const struct pause *p)
 	s->p.who = xstrdup(p->who);
 	s->p.why = xstrdup(p->why);
 	s->text = sentence(p);
+	str_init(&s->words);
+	if (p->kind == PAUSE_MAIL &&
+	    mail_scope_read(p->name, &s->scope, &s->words, NULL) != 0) {
+		stop_free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -106,15 +121,20 @@ find(const struct pauses *ps, enum pause_kind kind, const char *name)
 static void
 take_out(struct pauses *ps, struct stop *s)
 {
+	ps->of_mail -= s->p.kind == PAUSE_MAIL;
 	TAILQ_REMOVE(&ps->list, s, link);
 	stop_free(s);
 }
 
+/* A name that means no mail, in a store that was tampered with, is passed over. */
 static void
 put_in(struct pauses *ps, const struct pause *p)
 {
 	struct stop *new = stop_new(p), *old = find(ps, p->kind, p->name), *s;
 
+	if (new == NULL)
+		return;
+	ps->of_mail += p->kind == PAUSE_MAIL;
 	if (old != NULL)
 		take_out(ps, old);
 	TAILQ_FOREACH(s, &ps->list, link)
@@ -127,9 +147,15 @@ put_in(struct pauses *ps, const struct pause *p)
 }
 
 static bool
+is_guards(const struct pause *p)
+{
+	return p->kind == PAUSE_MAIL && strcmp(p->who, PAUSE_GUARD) == 0;
+}
+
+static bool
 is_over(const struct pause *p, int64_t now)
 {
-	return p->until != 0 && p->until <= now;
+	return p->until != 0 && p->until <= now && !is_guards(p);
 }
 
 /* -- in the store -------------------------------------------------------- */
@@ -154,8 +180,8 @@ keep(struct pauses *ps, const struct pause *p,
 
 	/* Text that is no UTF-8 has no place in JSON; the pause has. */
 	keep_put(ps->core, KIND, key,
-	    value != NULL ? value : "{\"who\":\"?\",\"why\":\"?\"}", p->until,
-	    done, arg);
+	    value != NULL ? value : "{\"who\":\"?\",\"why\":\"?\"}",
+	    is_guards(p) ? 0 : p->until, done, arg);
 	json_decref(o);
 	free(value);
 	free(key);
@@ -169,29 +195,46 @@ text_of(const json_t *o, const char *key)
 	return text != NULL ? text : "";
 }
 
-static void
-load(void *arg, const struct kept *k)
+static bool
+kind_of(const char *key, enum pause_kind *kind)
 {
-	struct pauses *ps = arg;
-	const char *name = strchr(k->key, ' ');
+	size_t len = strcspn(key, " ");
+
+	for (unsigned i = 0; i < PAUSE_KINDS && key[len] == ' '; i++)
+		if (strlen(kind_name[i]) == len &&
+		    strncmp(kind_name[i], key, len) == 0) {
+			*kind = (enum pause_kind)i;
+			return true;
+		}
+	return false;
+}
+
+/* What is kept there, for `each`; nothing when it is no pause. */
+static void
+read_kept(struct pauses *ps, const struct kept *k,
+    void (*each)(struct pauses *, const struct pause *))
+{
 	json_t *o = json_loads(k->value, 0, NULL);
 	struct pause p = {
-		.name = name != NULL ? name + 1 : "",
 		.who = text_of(o, "who"),
 		.why = text_of(o, "why"),
 		.at = json_integer_value(json_object_get(o, "at")),
-		.until = k->expires,
+		.until = k->expires != 0
+			     ? k->expires
+			     : json_integer_value(json_object_get(o, "until")),
 	};
 
-	for (unsigned i = 0; i < PAUSE_KINDS && name != NULL; i++) {
-		size_t len = (size_t)(name - k->key);
-
-		p.kind = (enum pause_kind)i;
-		if (strlen(kind_name[i]) == len &&
-		    strncmp(kind_name[i], k->key, len) == 0)
-			put_in(ps, &p);
+	if (kind_of(k->key, &p.kind)) {
+		p.name = strchr(k->key, ' ') + 1;
+		each(ps, &p);
 	}
 	json_decref(o);
+}
+
+static void
+load(void *arg, const struct kept *k)
+{
+	read_kept(arg, k, put_in);
 }
 
 /* -- beginning and ending ------------------------------------------------ */
@@ -225,7 +268,7 @@ set_timer(struct pauses *ps)
 
 	TAILQ_FOREACH(s, &ps->list, link)
 	{
-		if (s->p.until == 0)
+		if (s->p.until == 0 || is_guards(&s->p))
 			continue;
 		any = true;
 		if (s->p.until - now < wait)
@@ -246,6 +289,21 @@ changed(struct pauses *ps)
 	core_pauses_changed(ps->core);
 }
 
+/* Takes it out, and has what it held looked at again. */
+static void
+end(struct pauses *ps, struct stop *s)
+{
+	struct str words = s->words;
+	struct mail_scope scope = s->scope;
+	bool of_mail = s->p.kind == PAUSE_MAIL;
+
+	str_init(&s->words);
+	take_out(ps, s);
+	if (of_mail)
+		core_mail_resumed(ps->core, &scope);
+	str_release(&words);
+}
+
 /* The store forgets it by itself. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
@@ -262,7 +320,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		if (!is_over(&s->p, now))
 			continue;
 		tell("resumed", &s->p, "its time is over");
-		take_out(ps, s);
+		end(ps, s);
 		ended = true;
 	}
 	if (ended)
@@ -293,11 +351,77 @@ pauses_end(struct pauses *ps, enum pause_kind kind, const char *name,
 	tell("resumed", &s->p, who);
 	/* Under the name as it was first written. */
 	key = key_of(kind, s->p.name);
-	take_out(ps, s);
+	end(ps, s);
 	keep_put(ps->core, KIND, key, NULL, 0, done, arg);
 	free(key);
 	changed(ps);
 	return true;
+}
+
+/* -- what other nodes have begun and ended ------------------------------- */
+
+static bool
+is_same(const struct pause *a, const struct pause *b)
+{
+	return a->at == b->at && a->until == b->until &&
+	       strcmp(a->who, b->who) == 0 && strcmp(a->why, b->why) == 0;
+}
+
+static void
+take_over(struct pauses *ps, const struct pause *p)
+{
+	struct stop *s = find(ps, p->kind, p->name);
+	unsigned passes = s != NULL ? s->passes : 0;
+
+	if (s == NULL || !is_same(&s->p, p)) {
+		tell(p->kind == PAUSE_DRAIN ? "drained" : "paused", p, p->who);
+		put_in(ps, p);
+		ps->changed = true;
+		s = find(ps, p->kind, p->name);
+	}
+	if (s == NULL)
+		return;
+	s->passes = passes;
+	s->kept = true;
+}
+
+/* Where it was ended, what it held was let go, but for what this node has put
+ * there since. */
+static void
+end_others(struct pauses *ps)
+{
+	int64_t now = clock_wall();
+	struct stop *s, *next;
+	char *key;
+
+	for (s = TAILQ_FIRST(&ps->list); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		key = key_of(s->p.kind, s->p.name);
+		if (!s->kept && !is_over(&s->p, now) &&
+		    !keep_is_ours(ps->core, KIND, key)) {
+			tell("resumed", &s->p, "another node");
+			end(ps, s);
+			ps->changed = true;
+		}
+		free(key);
+	}
+}
+
+void
+pauses_kept(struct core *c, const struct kept *kept, size_t n)
+{
+	struct pauses *ps = c->pauses;
+	struct stop *s;
+
+	ps->changed = false;
+	TAILQ_FOREACH(s, &ps->list, link)
+	s->kept = false;
+	for (size_t i = 0; i < n; i++)
+		if (!keep_is_ours(c, KIND, kept[i].key))
+			read_kept(ps, &kept[i], take_over);
+	end_others(ps);
+	if (ps->changed)
+		changed(ps);
 }
 
 /* -- asking -------------------------------------------------------------- */
@@ -328,6 +452,94 @@ pauses_rest(const struct pauses *ps, const char *path, const char *source,
 		return false;
 	*until = latest;
 	return true;
+}
+
+/* The first in the list of those that are of mail; from there on all are. */
+static struct stop *
+first_of_mail(const struct pauses *ps)
+{
+	struct stop *s = TAILQ_LAST(&ps->list, stop_list), *before;
+
+	if (ps->of_mail == 0)
+		return NULL;
+	while ((before = TAILQ_PREV(s, stop_list, link)) != NULL &&
+	       before->p.kind == PAUSE_MAIL)
+		s = before;
+	return s;
+}
+
+bool
+pauses_mail(const struct pauses *ps, const struct mail_scope *mail,
+    int64_t *until, const char **why)
+{
+	int64_t latest = 0, end, now;
+	const struct stop *s;
+
+	if (ps->of_mail == 0)
+		return false;
+	now = clock_wall();
+	for (s = first_of_mail(ps); s != NULL; s = TAILQ_NEXT(s, link)) {
+		if (is_over(&s->p, now) || !mail_scope_holds(&s->scope, mail))
+			continue;
+		end = s->p.until != 0 ? s->p.until : INT64_MAX;
+		if (end > latest) {
+			latest = end;
+			*why = s->text;
+		}
+	}
+	*until = latest;
+	return latest > 0;
+}
+
+/* One that another pause holds as well is not let pass by any. */
+bool
+pauses_pass(struct pauses *ps, const struct mail_scope *mail)
+{
+	int64_t now = clock_wall();
+	struct stop *s, *by = NULL;
+
+	for (s = first_of_mail(ps); s != NULL; s = TAILQ_NEXT(s, link)) {
+		if (is_over(&s->p, now) || !mail_scope_holds(&s->scope, mail))
+			continue;
+		if (s->passes == 0 || by != NULL)
+			return false;
+		by = s;
+	}
+	if (by == NULL)
+		return false;
+	by->passes--;
+	return true;
+}
+
+void
+pauses_let_pass(struct pauses *ps, const char *name, unsigned n)
+{
+	struct stop *s = find(ps, PAUSE_MAIL, name);
+
+	if (s != NULL)
+		s->passes = n;
+}
+
+unsigned
+pauses_passes(const struct pauses *ps, const char *name)
+{
+	const struct stop *s = find(ps, PAUSE_MAIL, name);
+
+	return s != NULL ? s->passes : 0;
+}
+
+const struct pause *
+pauses_find(const struct pauses *ps, enum pause_kind kind, const char *name)
+{
+	const struct stop *s = find(ps, kind, name);
+
+	return s != NULL && !is_over(&s->p, clock_wall()) ? &s->p : NULL;
+}
+
+size_t
+pauses_of_mail(const struct pauses *ps)
+{
+	return ps->of_mail;
 }
 
 bool

@@ -21,6 +21,8 @@ struct shelf {
 	_Atomic unsigned held; /* in memory; written by the core, read by intake */
 	bool leasing;          /* a lease is under way */
 	bool ready;            /* in the list of those to look at */
+	uint8_t avoided;       /* so many times in a row */
+	int64_t avoid_until;   /* mono ms */
 };
 
 struct queue {
@@ -32,7 +34,10 @@ struct queue {
 	size_t first, n;
 	unsigned leases;               /* under way */
 	int64_t scanned;               /* mono ms of the last look at all shelves */
+	int64_t away_until;            /* mono ms: the store is not asked before */
+	int64_t away_for;              /* ms: how long it was waited for last; 0: it is there */
 	bool stopped;
+	_Atomic bool resting;
 };
 
 struct queue *
@@ -66,8 +71,9 @@ threshold(const struct queue *q)
 bool
 queue_has_room(const struct queue *q, unsigned shelf)
 {
-	return atomic_load_explicit(&q->shelves[shelf].held,
-		   memory_order_relaxed) < threshold(q);
+	return !atomic_load_explicit(&q->resting, memory_order_relaxed) &&
+	    atomic_load_explicit(&q->shelves[shelf].held,
+		memory_order_relaxed) < threshold(q);
 }
 
 static void
@@ -120,10 +126,93 @@ queue_note_all(struct queue *q)
 			queue_note(q, i, clock_wall());
 }
 
+/* -- what is for other nodes ------------------------------------------------ */
+
+#define AVOID_FIRST INT64_C(4000) /* ms */
+#define AVOID_TIMES 4             /* doubled so often at most */
+
+/* From three quarters to five quarters of it, so that nodes do not go in step. */
+static int64_t
+jitter(int64_t ms)
+{
+	return ms * 3 / 4 + arc4random_uniform((uint32_t)(ms / 2 + 1));
+}
+
+void
+queue_avoid(struct queue *q, unsigned shelf)
+{
+	struct shelf *s = &q->shelves[shelf];
+	int64_t now = clock_mono();
+
+	/* The others of the same lease say the same. */
+	if (now < s->avoid_until)
+		return;
+	s->avoid_until = now + jitter(AVOID_FIRST << s->avoided);
+	if (s->avoided < AVOID_TIMES)
+		s->avoided++;
+}
+
+void
+queue_avoid_none(struct queue *q)
+{
+	for (unsigned i = 0; i < STORE_SHELVES; i++) {
+		q->shelves[i].avoid_until = 0;
+		q->shelves[i].avoided = 0;
+	}
+}
+
+/* -- leases --------------------------------------------------------------- */
+
 struct lease {
 	struct store_lease op;
 	struct queue *queue;
 };
+
+#define AWAY_FIRST INT64_C(500) /* ms */
+#define AWAY_MOST  INT64_C(8000)
+
+/* All that is due asks again at its time, one of each shelf: not all nodes at once, for one that comes back has enough
+ * to do. */
+static void
+wait_for_store(struct queue *q)
+{
+	int64_t now = clock_mono();
+
+	if (now < q->away_until)
+		return; /* others that were under way say the same */
+	q->away_for = q->away_for == 0 ? AWAY_FIRST : q->away_for * 2;
+	if (q->away_for > AWAY_MOST)
+		q->away_for = AWAY_MOST;
+	q->away_until = now + jitter(q->away_for);
+}
+
+void
+queue_go_on(struct queue *q)
+{
+	q->away_until = q->away_for = 0;
+}
+
+/* What is due on the shelf is due still. */
+static void
+not_leased(struct queue *q, const struct store_lease *op)
+{
+	switch (op->req.status) {
+	case STORE_AWAY:
+		queue_note(q, op->shelf, clock_wall());
+		wait_for_store(q);
+		break;
+	case STORE_FENCED:
+		q->stopped = true;
+		break;
+	case STORE_OK:
+	case STORE_FULL:
+	case STORE_REJECTED:
+	case STORE_FAILED:
+		log_text(LOG_WARN, "lease", "%s", op->req.err.text);
+		queue_note(q, op->shelf, clock_wall() + 1000);
+		break;
+	}
+}
 
 static void
 on_leased(struct store_request *req)
@@ -136,12 +225,13 @@ on_leased(struct store_request *req)
 
 	s->leasing = false;
 	q->leases--;
-	if (req->status != STORE_OK) {
-		log_text(LOG_WARN, "lease", "%s", req->err.text);
-		queue_note(q, op->shelf, clock_wall() + 1000);
-	} else if (op->next_due < s->due) {
+	core_store_answered(q->core, req);
+	if (req->status != STORE_OK)
+		not_leased(q, op);
+	else if (op->next_due < s->due)
 		s->due = op->next_due;
-	}
+	if (req->status == STORE_OK)
+		queue_go_on(q);
 	if (s->due <= clock_wall())
 		make_ready(q, op->shelf); /* noted meanwhile, or more than asked for */
 	while ((r = TAILQ_FIRST(&op->recipients)) != NULL) {
@@ -185,7 +275,8 @@ look_at(struct queue *q, unsigned shelf, int64_t now)
 	size_t most = threshold(q);
 
 	s->ready = false;
-	if (s->due > now || s->leasing || held * 2 > most)
+	if (s->due > now || s->leasing || held * 2 > most ||
+	    (s->avoid_until != 0 && clock_mono() < s->avoid_until))
 		return;
 	lease(q, shelf, most - held);
 }
@@ -212,7 +303,8 @@ queue_run(struct queue *q)
 	int64_t now = clock_wall();
 	size_t n;
 
-	if (q->stopped)
+	if (q->stopped || atomic_load(&q->resting) ||
+	    (q->away_for != 0 && clock_mono() < q->away_until))
 		return;
 	scan(q, now);
 	for (n = q->n; n > 0 && q->leases < LEASES_MAX; n--) {
@@ -227,6 +319,12 @@ void
 queue_stop(struct queue *q)
 {
 	q->stopped = true;
+}
+
+void
+queue_rest(struct queue *q, bool rest)
+{
+	atomic_store(&q->resting, rest);
 }
 
 bool

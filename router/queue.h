@@ -33,9 +33,16 @@ void queue_note(struct queue *, unsigned shelf, int64_t due);
 /* Due times in the store have been changed: all shelves that have anything are looked at again. */
 void queue_note_all(struct queue *);
 
+/* What was leased of it last was not for this node: nothing of it is leased for a while, longer each time; and the
+ * end of that for all of them, when this node or others may have become other ones. */
+void queue_avoid(struct queue *, unsigned shelf);
+void queue_avoid_none(struct queue *);
+
 /* Leases what is due and has room. Called on a timer and when something has changed. */
 void queue_run(struct queue *);
 void queue_stop(struct queue *); /* no more leases */
+void queue_rest(struct queue *, bool rest); /* none, and room for nothing, until that ends */
+void queue_go_on(struct queue *); /* the store was away, and may be there */
 bool queue_is_idle(const struct queue *); /* no lease under way */
 size_t queue_held(const struct queue *);
 

@@ -6,6 +6,7 @@
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
 #include "mta/base/log.h"
+#include "mta/return_path.h"
 #include "router/body.h"
 #include "router/bounce_in.h"
 #include "router/config.h"
@@ -14,6 +15,7 @@
 #include "router/route.h"
 #include "router/session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +84,42 @@ resend_forget(struct resend_list *list)
 	}
 }
 
+/*
+ * Our own word on which message it is (intake.c) is in the first of its fields,
+ * and must not name the old one: what comes back is about the copy. Both tokens
+ * are of one length.
+ */
+static void
+name_copy(const struct core *c, const struct message *old, int64_t id,
+    char *head, size_t len)
+{
+	static const char name[] = "\r\nX-Oiwake-ID: ";
+	const struct config_return_path *ours = &c->config->return_path;
+	char was[RETURN_PATH_LOCAL_MAX + 1], is[RETURN_PATH_LOCAL_MAX + 1];
+	struct return_path rp;
+	char *p = memmem(head, len, name, sizeof(name) - 1), *at;
+	size_t left, n;
+
+	if (p == NULL || ours->domain == NULL)
+		return;
+	p += sizeof(name) - 1;
+	left = (size_t)(head + len - p);
+	at = memchr(p, '@', left);
+	n = at != NULL ? (size_t)(at - p) : sizeof(was);
+	if (n >= sizeof(was))
+		return;
+	memcpy(was, p, n);
+	was[n] = '\0';
+	if (return_path_read(ours->key, ours->domain, was, clock_wall(), &rp) >
+		RETURN_PATH_EXPIRED ||
+	    rp.message != old->id)
+		return;
+	rp.message = id;
+	return_path_make(ours->key, ours->domain, &rp, is);
+	assert(strlen(is) == n);
+	memcpy(p, is, n);
+}
+
 /* The spool file of the old message goes with it. */
 static struct body *
 copy_body(struct core *c, const struct resend_item *item, int64_t id)
@@ -95,6 +133,8 @@ copy_body(struct core *c, const struct resend_item *item, int64_t id)
 
 	while (at < size && n > 0) {
 		n = body_read(item->body, at, piece, PIECE);
+		if (at == 0 && n > 0)
+			name_copy(c, item->message, id, piece, (size_t)n);
 		if (n > 0 && body_add(copy, piece, (size_t)n, &e) != 0)
 			n = -1;
 		at += n > 0 ? (uint64_t)n : 0;
@@ -121,7 +161,7 @@ copy_message(struct core *c, const struct resend_item *item)
 {
 	const struct message *old = item->message;
 	struct message *m =
-	    message_new(message_id_new(&c->ids, clock_wall()));
+	    message_new(message_id_new(&c->makers[0], clock_wall()));
 
 	m->received = old->received;
 	message_set_from(m, old->from);
@@ -215,8 +255,11 @@ on_stored(struct store_request *req)
 		resend_free(re);
 		return;
 	}
-	log_text(LOG_ERROR, "resend", "not stored: %s", req->err.text);
-	if (req->status != STORE_FULL || is_out_of_time(re->core)) {
+	core_store_answered(re->core, req);
+	if (req->status != STORE_AWAY)
+		log_text(LOG_ERROR, "resend", "not stored: %s", req->err.text);
+	if ((req->status != STORE_FULL && req->status != STORE_AWAY) ||
+	    is_out_of_time(re->core)) {
 		resend_free(re);
 		return;
 	}

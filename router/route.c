@@ -16,6 +16,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define TRANSACTIONAL_TAG "priority=transactional"
+
 /* -- what the rules are asked ---------------------------------------------------------------------- */
 
 /* A query and what it points to. */
@@ -123,6 +125,27 @@ path_for_notice(const struct config *c, const struct config_path *path)
 	return found != NULL ? found : path;
 }
 
+/* A tag in "name=value,name=value". */
+static bool
+has_tag(const char *tags, const char *tag)
+{
+	size_t len, tag_len = strlen(tag);
+
+	for (; *tags != '\0'; tags += len + (tags[len] != '\0')) {
+		len = strcspn(tags, ",");
+		if (len == tag_len && memcmp(tags, tag, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+route_transactional(const struct rules_decision *d, const char *tags)
+{
+	return d->transactional ||
+	    (tags != NULL && has_tag(tags, TRANSACTIONAL_TAG));
+}
+
 static const char *
 intern_or(const char *text, const char *otherwise)
 {
@@ -132,7 +155,7 @@ intern_or(const char *text, const char *otherwise)
 /* What the rules say, without the way out. */
 static void
 take_decision(const struct config *c, const struct rules_decision *d,
-    const struct recipient *r, struct route *out)
+    const struct message *m, const struct recipient *r, struct route *out)
 {
 	static const int local_parts[] = {
 		[RULES_LOCAL_PART_SHAPE] = LOCAL_PART_SHAPE,
@@ -152,6 +175,7 @@ take_decision(const struct config *c, const struct rules_decision *d,
 		.reject = intern_or(d->text, NULL),
 		.fallback = intern_or(d->fallback, NULL),
 		.local_part = local_parts[d->local_part],
+		.transactional = route_transactional(d, m->tags),
 	};
 }
 
@@ -185,7 +209,7 @@ take_route(const struct config *c, const struct rules_decision *d,
 		path = path_for_notice(c, path);
 		pool = NULL;
 	}
-	take_decision(c, d, r, out);
+	take_decision(c, d, m, r, out);
 	out->configuration_set = intern_or(d->configuration_set, "");
 	take_path(path, pool, m, out);
 }
@@ -258,6 +282,8 @@ route_lane_hash(const struct config *c, const struct route *r)
 	h = hash_text(h, r->source);
 	if (path == NULL || path->kind == PATH_MTA)
 		h = hash_text(h, r->group);
+	else if (path->kind == PATH_SES && r->transactional)
+		h = hash_text(h, "transactional");
 	return h;
 }
 

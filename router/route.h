@@ -27,6 +27,10 @@ bool route_rejects_early(const struct config *, const struct message *, const st
  */
 bool route_fallback(const struct config *, const struct recipient *, struct route *out);
 
+/* Whether mail goes first when a quota is near its end: by its rule, or by its tag
+ * priority=transactional. */
+bool route_transactional(const struct rules_decision *, const char *tags);
+
 /* Patterns of rules given up at a limit, since the start of the process. Any thread. */
 uint64_t route_pattern_limits(void);
 
@@ -39,7 +43,8 @@ bool route_equal(const struct route *, const struct route *);
  */
 unsigned route_shelf(const struct config *, const struct route *, const char *sender);
 
-/* What names the lane: path, source and, for an mta path, the group. Returns the hash. */
+/* What names the lane: path, source and, for an mta path, the group; transactional mail has a lane of
+ * its own on a ses path. Returns the hash. */
 uint64_t route_lane_hash(const struct config *, const struct route *);
 
 void route_shape(const struct config *, const struct route *, const char *domain,

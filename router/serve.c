@@ -10,9 +10,14 @@
 #include "mta/base/log.h"
 #include "router/config.h"
 #include "router/core_run.h"
+#include "router/events/hooks.h"
 #include "router/http/admin.h"
+#include "router/http/fronts.h"
+#include "router/http/metrics.h"
 #include "router/io.h"
 #include "router/listener.h"
+#include "router/rules_recover.h"
+#include "router/ses/amazon.h"
 #include "router/store/store.h"
 #include "router/users.h"
 #include "router/version.h"
@@ -22,6 +27,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,7 +40,11 @@ struct daemon {
 	size_t nlisteners;
 	struct io **ios;
 	unsigned nios;
+	struct amazon *amazon;
+	struct hooks *hooks;
 	struct admin *admin;
+	struct metrics *metrics;
+	struct fronts *fronts;
 	struct event *on_term, *on_int, *on_hup, *reload;
 };
 
@@ -65,8 +75,14 @@ open_store(struct daemon *d)
 	const struct config *c = d->config;
 	struct store_config sc = {
 		.directory = c->state_directory,
+		.url = c->store.url.value,
+		.password_file = c->store.password_file,
+		.token_command = c->store.token_command,
+		.node = c->store.node,
+		.lease = c->store.lease,
 		.reserve_bytes = c->reserve,
 		.event_keep = c->event_keep,
+		.tally_keep = c->stats_keep,
 		.traffic_keep = c->traffic_keep,
 	};
 	struct store_recovery found;
@@ -76,6 +92,8 @@ open_store(struct daemon *d)
 	d->store = store_open(&sc, &found, &e);
 	if (d->store == NULL)
 		return fail(e.text);
+	if (store_slot(d->store) >= MESSAGE_ID_NODES)
+		return fail("there are too many nodes already");
 	if (log_start(&l, LOG_INFO, "store")) {
 		log_int(&l, "queued", (int64_t)found.queued);
 		log_int(&l, "returned", (int64_t)found.returned);
@@ -134,7 +152,36 @@ start_threads(struct daemon *d)
 	for (unsigned i = 0; i < d->nios; i++)
 		if (io_start(d->ios[i], &e) != 0)
 			return fail(e.text);
+	if (amazon_start(d->amazon, &e) != 0)
+		return fail(e.text);
 	return 0;
+}
+
+static int
+make_amazon(struct daemon *d)
+{
+	struct err e = ERR_INIT;
+
+	d->amazon = amazon_new(d->core, d->store, d->config, &e);
+	return d->amazon != NULL ? 0 : fail(e.text);
+}
+
+static int
+start_hooks(struct daemon *d)
+{
+	struct err e = ERR_INIT;
+
+	d->hooks = hooks_start(d->store, d->config, &e);
+	core_set_hooks(d->core, d->hooks);
+	return d->hooks != NULL ? 0 : fail(e.text);
+}
+
+static void
+stop_hooks(struct daemon *d)
+{
+	if (d->core != NULL)
+		core_set_hooks(d->core, NULL);
+	hooks_stop(&d->hooks);
 }
 
 static int
@@ -145,6 +192,18 @@ open_admin(struct daemon *d)
 	d->admin = admin_new(
 	    core_base(d->core), d->core, d->config->admin_socket, &e);
 	return d->admin != NULL ? 0 : fail(e.text);
+}
+
+/* After the listeners of mail, which the metrics count. */
+static int
+open_fronts(struct daemon *d)
+{
+	struct err e = ERR_INIT;
+
+	d->metrics = metrics_new(d->core, d->listeners, d->nlisteners);
+	d->fronts =
+	    fronts_new(d->core, d->admin, d->metrics, d->config, &e);
+	return d->fronts != NULL ? 0 : fail(e.text);
 }
 
 static void
@@ -204,15 +263,31 @@ watch_signals(struct daemon *d)
 	event_add(d->on_hup, NULL);
 }
 
+/* Of a change of the rules that was cut off. */
+static void
+log_ended(struct str *ended)
+{
+	for (const char *line = ended->data; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+
+		log_text(LOG_WARN, "rules", "%.*s", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	str_release(ended);
+}
+
 static int
 set_up(struct daemon *d, const char *config_file)
 {
-	struct str report = STR_INIT;
+	struct str report = STR_INIT, ended = STR_INIT;
 	struct err e = ERR_INIT;
 
+	rules_recover(config_file, &ended);
 	d->config = config_load(config_file, &report);
 	if (d->config == NULL) {
+		fputs(ended.data, stderr);
 		fputs(report.data, stderr);
+		str_release(&ended);
 		str_release(&report);
 		return -1;
 	}
@@ -220,6 +295,7 @@ set_up(struct daemon *d, const char *config_file)
 	log_set_level(d->config->log_level);
 	if (log_open(d->config->log_file, &e) != 0)
 		return fail(e.text);
+	log_ended(&ended);
 	raise_descriptor_limit();
 	if (open_store(d) != 0)
 		return -1;
@@ -228,9 +304,10 @@ set_up(struct daemon *d, const char *config_file)
 	d->core = core_new(d->store, d->config);
 	watch_signals(d);
 	if (open_listeners(d) != 0 || open_admin(d) != 0 ||
-	    make_threads(d) != 0)
+	    open_fronts(d) != 0 || make_threads(d) != 0 || make_amazon(d) != 0 ||
+	    start_hooks(d) != 0)
 		return -1;
-	core_start(d->core, d->ios, d->nios);
+	core_start(d->core, d->ios, d->nios, d->amazon);
 	return start_threads(d);
 }
 
@@ -248,10 +325,14 @@ free_signals(struct daemon *d)
 static void
 take_down(struct daemon *d)
 {
+	fronts_free(&d->fronts);
 	admin_free(&d->admin);
+	metrics_free(&d->metrics);
 	for (unsigned i = 0; i < d->nios; i++)
 		io_free(&d->ios[i]);
 	free(d->ios);
+	amazon_free(&d->amazon);
+	stop_hooks(d);
 	for (size_t i = 0; i < d->nlisteners; i++)
 		listener_free(&d->listeners[i]);
 	free(d->listeners);
@@ -272,7 +353,8 @@ all_came_back(struct daemon *d)
 	struct core_totals t;
 
 	core_totals(d->core, &t);
-	return t.connections == 0 && t.in_memory == 0 && t.intakes == 0;
+	return t.connections == 0 && t.in_memory == 0 && t.intakes == 0 &&
+	       t.store_away == 0;
 }
 
 int
@@ -287,7 +369,9 @@ serve(const char *config_file)
 	log_text(LOG_INFO, "ready", "version %s, rules %s, %u threads",
 	    OIWAKE_VERSION, ruleset_version(d.config->rules), d.nios);
 	event_base_dispatch(core_base(d.core));
+	stop_hooks(&d);
 	if (!all_came_back(&d)) {
+		store_abandon(d.store);
 		log_text(LOG_INFO, "stopped", "with sessions left open");
 		_exit(0);
 	}

@@ -24,6 +24,7 @@
 #include "mta/smtp/client.h"
 #include "router/message.h"
 #include "router/resend.h"
+#include "router/ses/quota.h"
 #include "router/store/store.h"
 
 struct config;
@@ -48,10 +49,11 @@ struct delivery {
 	size_t n;
 	struct recipient **recipients;     /* core's; the courier reads their addresses */
 	struct smtp_client_rcpt *rcpt;     /* n; address formatted by the courier */
+	struct quota_ticket quota;         /* core: of a ses path, see quota.h */
 	struct route route;                /* of all n; strings outlive it */
 	bool raw;                          /* rule or shape: irregular local parts unquoted */
 
-	struct store_begin begin;          /* permission for the final dot */
+	struct store_begin begin;          /* permission for the final dot; what it found suppressed */
 	bool begun;                        /* courier: begin has been answered */
 	bool finished;                     /* courier: outcomes are final */
 

@@ -7,6 +7,7 @@
 
 #include "mta/base/alloc.h"
 #include "router/config.h"
+#include "router/core_nodes.h"
 #include "router/route.h"
 #include "router/source_order.h"
 
@@ -89,6 +90,12 @@ is_drained(const struct sources *ss, const char *source)
 }
 
 static bool
+is_here(const struct sources *ss, const char *source)
+{
+	return nodes_have_here(ss->core->nodes, source);
+}
+
+static bool
 is_usable(struct choice *ch, const char *source)
 {
 	const struct pauses *ps = ch->sources->core->pauses;
@@ -96,7 +103,7 @@ is_usable(struct choice *ch, const char *source)
 	int64_t until;
 
 	ch->route.source = source;
-	return !pauses_drained(ps, source) &&
+	return is_here(ch->sources, source) && !pauses_drained(ps, source) &&
 	       !pauses_rest(ps, "", source, "", &until, &why) &&
 	       !ch->asks->shut(ch->asks->arg, &ch->route) &&
 	       has_allowance(ch, source);
@@ -114,11 +121,15 @@ choose_stable(
 	while ((s = source_next(pool, sender, group, s)) != NULL) {
 		if (is_usable(ch, s->name))
 			return s;
+		if (!is_here(ch->sources, s->name))
+			continue;
 		if (first == NULL)
 			first = s;
 		if (stays == NULL && !is_drained(ch->sources, s->name))
 			stays = s;
 	}
+	if (first == NULL)
+		return source_next(pool, sender, group, NULL);
 	return stays != NULL ? stays : first;
 }
 
@@ -177,10 +188,17 @@ take_turn(struct choice *ch, const struct config_pool *pool, struct turns *t)
 static const struct config_source *
 to_wait_for(const struct sources *ss, const struct config_pool *pool)
 {
-	for (size_t i = 0; i < pool->nsources; i++)
+	const struct config_source *first = NULL;
+
+	for (size_t i = 0; i < pool->nsources; i++) {
+		if (!is_here(ss, pool->sources[i]->name))
+			continue;
 		if (!is_drained(ss, pool->sources[i]->name))
 			return pool->sources[i];
-	return pool->sources[0];
+		if (first == NULL)
+			first = pool->sources[i];
+	}
+	return first != NULL ? first : pool->sources[0];
 }
 
 static const struct config_source *

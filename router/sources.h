@@ -41,6 +41,8 @@ struct sources_asks {
 };
 
 /*
+ * Only sources of this node (core_nodes.h) are taken; where the pool has none of them, the route gets one that is not.
+ *
  * Sets the route's source to the first of the pool that is not shut and may be used now, those who
  * wait having their part of its allowance; when there is none, to the first in order that is not
  * drained (else the first), to wait for. With a plan that says `wait` nobody is sent elsewhere for
@@ -57,6 +59,10 @@ bool sources_should_leave(struct sources *, const struct config_pool *, const st
  * ms when there will be more. plan NULL: none; nor has a path without sources ("") one. */
 unsigned sources_allowance(struct sources *, const char *source, const char *group,
     const struct rules_warm_up *plan, int64_t *again);
+/* Of these, how many may leave here now, other nodes sending from the same source: 0: the lanes are woken when there is
+ * an answer. */
+unsigned sources_room(struct sources *, const char *source, const char *group, const struct rules_warm_up *plan,
+    int64_t now);
 /* n leave now, at most as many as are allowed. Call before they are handed to a session. When that
  * was the last of the day and the plan does not say `wait`, core_pauses_changed follows. */
 void sources_spend(struct sources *, const char *source, const char *group,
@@ -66,6 +72,10 @@ void sources_spend(struct sources *, const char *source, const char *group,
  * pauses_set. */
 void sources_set_warm(struct sources *, const char *source, const char *group, bool warm,
     void (*done)(void *arg, const char *why), void *arg);
+
+/* core_nodes.c: what operators have said of warm-ups on any node; all that is kept. */
+struct kept;
+void sources_kept(struct core *, const struct kept *, size_t n);
 
 /* A source and a group to which its warm-up has begun, or one that an operator called warm. */
 struct warm_row {

@@ -5,6 +5,10 @@
  * store is told before the delivery goes to its session, which asks the same
  * store before the final dot (keep.h). When the store refuses, nothing more
  * leaves until it has taken it.
+ *
+ * Where several nodes send from one source, its day to that group is a budget
+ * of theirs (share.h), of a name that has the number of the day: what all of
+ * them have sent counts.
  */
 #include "router/sources_int.h"
 
@@ -24,7 +28,10 @@
 #define FORGET (90 * DAY) /* a source not used so long is new again */
 #define BLOCKS 50	  /* in a day's allowance */
 #define RETRY  1000	  /* ms until a store that refused is asked again */
-#define LOOK   60	  /* s between looks for a new day; the clock may jump */
+#define SHARED                                                                 \
+	(DAY + 3600 * 1000) /* of a day's budget: nodes agree on when it       \
+			       begins, but for a moment */
+#define LOOK 60 /* s between looks for a new day; the clock may jump */
 
 /* clang-format off */
 /* One source to one group. Whatever it was told stays in memory, so that the
@@ -35,6 +42,7 @@ struct warm {
 	const char *source, *group; /* source: its own; group: inside key */
 	const char *plan;           /* interned; "" */
 	bool used_up;               /* today; those who wait may be with another source */
+	bool kept;                  /* sources_kept has met it */
 	bool told, warm;            /* an operator has said so: that it is warm, else new */
 	unsigned day;               /* from 1 */
 	int64_t begin;              /* wall ms of its first recipient; 0: none yet */
@@ -43,6 +51,9 @@ struct warm {
 	int64_t kept_at;            /* wall ms: when it was stored last */
 	unsigned pending;           /* answers of the store to come */
 	int64_t retry_at;           /* mono ms; 0: the store has taken all */
+	struct sources *sources;
+	struct shared *part;        /* this node's of today; NULL: it is alone, or was not asked yet */
+	unsigned part_day, part_of; /* of that day, of so many */
 };
 /* clang-format on */
 
@@ -81,6 +92,7 @@ find(struct sources *ss, const char *source, const char *group)
 static void
 warm_free(struct warm *w)
 {
+	shares_part(&w->part);
 	free((void *)(uintptr_t)w->source);
 	free(w->key);
 	free(w);
@@ -120,6 +132,7 @@ get(struct sources *ss, const char *source, const char *group)
 		return w;
 	sweep(ss);
 	w = xcalloc(1, sizeof(*w));
+	w->sources = ss;
 	w->source = xstrdup(source);
 	w->key = xstrdup(key_of(ss, source, group));
 	w->group = w->key + strlen(source) + 1;
@@ -241,6 +254,63 @@ load(void *arg, const struct kept *k)
 	free(source);
 }
 
+/* -- other nodes' part of a day ------------------------------------------ */
+
+static uint64_t
+part_demand(void *arg)
+{
+	const struct warm *w = arg;
+
+	return lanes_source_waiting(
+	    w->sources->core->lanes, w->source, w->group);
+}
+
+/* What others have sent may have used it up. */
+static void
+on_part_changed(void *arg)
+{
+	struct warm *w = arg;
+	uint64_t used;
+
+	if (!w->used_up && shared_used(w->part, &used) && used >= w->part_of) {
+		note_used_up(w->sources, w);
+		event_active(w->sources->used_up, EV_TIMEOUT, 1);
+	}
+	lanes_wake(w->sources->core->lanes);
+}
+
+static struct shared *
+part_of_day(struct warm *w, unsigned allowed)
+{
+	const struct share_user user = { part_demand, on_part_changed, w };
+	struct str name = STR_INIT;
+
+	if (w->part != NULL && w->part_day != w->day)
+		shares_part(&w->part);
+	if (w->part == NULL) {
+		str_addf(&name, "warm %s %u", w->key, w->day);
+		w->part =
+		    shares_join(w->sources->core->shares, name.data, &user);
+		str_release(&name);
+	}
+	w->part_day = w->day;
+	w->part_of = allowed;
+	shared_set(w->part, allowed, SHARED, clock_mono());
+	return w->part;
+}
+
+/* As far as this node knows. */
+static unsigned
+left_today(const struct warm *w, unsigned allowed)
+{
+	uint64_t used = 0;
+
+	if (w->part_day != w->day || !shared_used(w->part, &used) ||
+	    used < w->sent)
+		used = w->sent;
+	return used < allowed ? allowed - (unsigned)used : 0;
+}
+
 /* -- days ---------------------------------------------------------------- */
 
 /* Brings it up to today. Returns what is allowed today; 0: there is no limit
@@ -304,7 +374,23 @@ sources_allowance(struct sources *ss, const char *source, const char *group,
 		return UINT_MAX;
 	if (w->begin != 0)
 		*again = w->begin + DAY;
-	return w->sent < allowed ? allowed - w->sent : 0;
+	return left_today(w, allowed);
+}
+
+unsigned
+sources_room(struct sources *ss, const char *source, const char *group,
+    const struct rules_warm_up *plan, int64_t now)
+{
+	int64_t again;
+	unsigned left = sources_allowance(ss, source, group, plan, &again);
+	struct warm *w;
+	uint64_t part;
+
+	if (left == 0 || left == UINT_MAX || ss->core->shares == NULL)
+		return left;
+	w = get(ss, source, group);
+	part = shared_room(part_of_day(w, allowed_today(w, plan)), now);
+	return part < left ? (unsigned)part : left;
 }
 
 /* A plan that is over: that the source is in use. */
@@ -328,6 +414,8 @@ spend(struct sources *ss, struct warm *w, const struct rules_warm_up *plan,
 	}
 	w->plan = intern(plan->name);
 	w->sent = n < UINT_MAX - w->sent ? w->sent + n : UINT_MAX;
+	shared_start(w->part, n);
+	shared_end(w->part, n, clock_mono());
 	if (w->sent > w->stored) {
 		ahead = ((uint64_t)w->sent + block - 1) / block * block;
 		if (ahead > allowed)
@@ -400,6 +488,63 @@ sources_set_warm(struct sources *ss, const char *source, const char *group,
 		keep(ss, w, done, arg);
 	}
 	core_pauses_changed(ss->core);
+}
+
+/* -- other nodes --------------------------------------------------------- */
+
+/* A later state of it, by somebody else: an operator's word, or by whom the
+ * source was used before it came here. What this node has sent stays counted.
+ */
+static bool
+take_over(struct sources *ss, const struct kept *k)
+{
+	size_t len = strcspn(k->key, "\t");
+	char *source = xstrndup(k->key, len);
+	struct warm *w =
+	    k->key[len] == '\t' ? get(ss, source, k->key + len + 1) : NULL;
+	struct warm was;
+
+	free(source);
+	if (w == NULL)
+		return false;
+	was = *w;
+	load(ss, k);
+	w->kept = true;
+	if (w->warm != was.warm || w->day != was.day ||
+	    (w->begin == 0) != (was.begin == 0))
+		return true;
+	/* Of two that begin a day at once the earlier one counts. */
+	if (was.begin < w->begin)
+		w->begin = was.begin;
+	/* What is stored is ahead of what was sent. */
+	if (w->stored <= was.stored) {
+		w->stored = was.stored;
+		w->sent = was.sent;
+	}
+	return false;
+}
+
+void
+sources_kept(struct core *c, const struct kept *kept, size_t n)
+{
+	struct sources *ss = c->sources;
+	bool changed = false;
+	struct warm *w;
+
+	TAILQ_FOREACH(w, &ss->warms, link)
+	w->kept = keep_is_ours(c, KIND, w->key) || w->pending > 0;
+	for (size_t i = 0; i < n; i++) {
+		w = map_get(ss->by_key, kept[i].key);
+		if (w == NULL || !w->kept)
+			changed |= take_over(ss, &kept[i]);
+	}
+	TAILQ_FOREACH(w, &ss->warms, link)
+	if (!w->kept && is_known(w)) {
+		begin_anew(w); /* an operator said that it is new */
+		changed = true;
+	}
+	if (changed)
+		core_pauses_changed(c);
 }
 
 /* -- for people ---------------------------------------------------------- */

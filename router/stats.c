@@ -3,38 +3,50 @@
  */
 #include "router/stats.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mta/base/alloc.h"
+#include "mta/base/map.h"
+#include "router/store/store.h"
 
-/* Two-sided 95 % of the normal distribution. */
-#define Z95 1.959963984540054
+enum { OWN, SES, KINDS };
 
-/* What counts for the rate, of the paths of one kind. */
-struct part {
-	int64_t sent, delivered, failed;
-};
-
+/* Apart by the kind of the path, which rates depend on, and whether it is the
+ * simulator's, which is in none. */
 struct group {
-	struct stats_row row;
-	struct part own, ses;
+	char *text; /* its key in the map */
+	char *key[STATS_DIMENSIONS];
+	struct tally tally[KINDS], simulated[KINDS];
+	struct tally all; /* once rows are made of it */
 };
 
 struct stats {
 	unsigned by;
-	struct group **buckets; /* open addressing; a power of two */
-	size_t nbuckets, n;
+	struct map *map; /* struct group by stats_key_text */
+	struct group **groups;
+	size_t n, room;
+	struct str text;	/* of the key that is looked for */
 	struct stats_row *rows; /* what stats_rows gave out */
 };
 
 static const char *const names[STATS_DIMENSIONS] = {
 	[STATS_PATH] = "path",
 	[STATS_CARRIER] = "carrier",
+	[STATS_GROUP] = "group",
 	[STATS_SENDER] = "sender",
 	[STATS_SOURCE] = "source",
 	[STATS_RULE] = "rule",
+	[STATS_CONFIGURATION_SET] = "configuration-set",
+};
+
+static const struct {
+	const char *name;
+	double share;
+} shares[STATS_SHARES] = {
+	[STATS_P50] = { "p50", 0.50 },
+	[STATS_P95] = { "p95", 0.95 },
+	[STATS_P99] = { "p99", 0.99 },
 };
 
 const char *
@@ -43,22 +55,41 @@ stats_dimension_name(enum stats_dimension d)
 	return names[d];
 }
 
+const char *
+stats_share_name(enum stats_share s)
+{
+	return shares[s].name;
+}
+
+const char *
+stats_counter_name(enum counter c)
+{
+	return c == COUNT_UNKNOWN ? "unknown_users" : counter_name(c);
+}
+
+static size_t
+find_name(const char *text, size_t len)
+{
+	size_t d = 0;
+
+	while (d < STATS_DIMENSIONS &&
+	       (strlen(names[d]) != len || memcmp(names[d], text, len) != 0))
+		d++;
+	return d;
+}
+
 int
 stats_parse_by(const char *text, unsigned *by, struct err *e)
 {
 	unsigned bits = 0;
 
 	do {
-		size_t len = strcspn(text, ","), d;
+		size_t len = strcspn(text, ","), d = find_name(text, len);
 
-		for (d = 0; d < STATS_DIMENSIONS; d++)
-			if (strlen(names[d]) == len &&
-			    memcmp(names[d], text, len) == 0)
-				break;
 		if (d == STATS_DIMENSIONS)
 			return err_set(e,
 			    "unknown dimension '%.*s', expected path, carrier, "
-			    "sender, source or rule",
+			    "group, sender, source, rule or configuration-set",
 			    (int)(len < 40 ? len : 40), text);
 		bits |= 1u << d;
 		text += len;
@@ -67,95 +98,63 @@ stats_parse_by(const char *text, unsigned *by, struct err *e)
 	return 0;
 }
 
-/* -- groups
- * -------------------------------------------------------------------- */
+/* -- groups ---------------------------------------------------------------- */
 
-static void
-row_keys(const struct counter_row *from, unsigned by,
-    const char *key[static STATS_DIMENSIONS])
+static const char *
+part_of(const struct tally_key *key, size_t d)
 {
-	const char *all[STATS_DIMENSIONS] = {
-		[STATS_PATH] = from->path,
-		[STATS_CARRIER] = from->carrier,
-		[STATS_SENDER] = from->sender,
-		[STATS_SOURCE] = from->source,
-		[STATS_RULE] = from->rule,
+	const char *const all[STATS_DIMENSIONS] = {
+		[STATS_PATH] = key->path,
+		[STATS_CARRIER] = key->carrier,
+		[STATS_GROUP] = key->group,
+		[STATS_SENDER] = key->sender,
+		[STATS_SOURCE] = key->source,
+		[STATS_RULE] = key->rule,
+		[STATS_CONFIGURATION_SET] = key->configuration_set,
 	};
 
+	return all[d] != NULL ? all[d] : "";
+}
+
+/* No name holds a line end. */
+void
+stats_key_text(const struct tally_key *key, unsigned by, struct str *out)
+{
+	str_clear(out);
 	for (size_t d = 0; d < STATS_DIMENSIONS; d++)
-		key[d] = by & (1u << d) ? all[d] ? all[d] : "" : NULL;
-}
-
-static int
-compare_keys(const char *const *a, const char *const *b)
-{
-	for (size_t d = 0; d < STATS_DIMENSIONS; d++) {
-		int order = a[d] && b[d] ? strcmp(a[d], b[d]) : 0;
-
-		if (order != 0)
-			return order;
-	}
-	return 0;
-}
-
-/* FNV-1a. The keys of names that strangers choose (sender domains) are bounded
- * by authentication, and lookups by the size of the table. */
-static size_t
-hash_keys(const char *const *key)
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t d = 0; d < STATS_DIMENSIONS; d++) {
-		const char *p = key[d] ? key[d] : "";
-
-		do
-			h = (h ^ (unsigned char)*p) * 1099511628211u;
-		while (*p++ != '\0');
-	}
-	return (size_t)(h ^ (h >> 32));
-}
-
-static struct group **
-slot(struct stats *s, const char *const *key)
-{
-	size_t i = hash_keys(key) & (s->nbuckets - 1);
-
-	while (s->buckets[i] != NULL &&
-	       compare_keys(s->buckets[i]->row.key, key) != 0)
-		i = (i + 1) & (s->nbuckets - 1);
-	return &s->buckets[i];
-}
-
-static void
-grow(struct stats *s)
-{
-	struct group **old = s->buckets;
-	size_t n = s->nbuckets;
-
-	s->nbuckets = n * 2;
-	s->buckets = xcalloc(s->nbuckets, sizeof(struct group *));
-	for (size_t i = 0; i < n; i++)
-		if (old[i] != NULL)
-			*slot(s, old[i]->row.key) = old[i];
-	free(old);
+		if (by & (1u << d)) {
+			str_adds(out, part_of(key, d));
+			str_addc(out, '\n');
+		}
 }
 
 static struct group *
-find_group(struct stats *s, const char *const *key)
+new_group(struct stats *s, const struct tally_key *key)
 {
-	struct group **at = slot(s, key), *g;
+	struct group *g = xcalloc(1, sizeof(*g));
 
-	if (*at != NULL)
-		return *at;
-	if ((s->n + 1) * 2 > s->nbuckets) {
-		grow(s);
-		at = slot(s, key);
-	}
-	g = *at = xcalloc(1, sizeof(*g));
+	g->text = xstrdup(s->text.data);
 	for (size_t d = 0; d < STATS_DIMENSIONS; d++)
-		g->row.key[d] = xstrdup(key[d]);
-	s->n++;
+		if (s->by & (1u << d))
+			g->key[d] = xstrdup(part_of(key, d));
+	if (s->n == s->room) {
+		s->room = s->room != 0 ? 2 * s->room : 64;
+		s->groups =
+		    xrealloc(s->groups, s->room * sizeof(struct group *));
+	}
+	s->groups[s->n++] = g;
+	map_put(s->map, g->text, g);
 	return g;
+}
+
+static struct group *
+find_group(struct stats *s, const struct tally_key *key)
+{
+	struct group *g;
+
+	stats_key_text(key, s->by, &s->text);
+	g = map_get(s->map, s->text.data);
+	return g != NULL ? g : new_group(s, key);
 }
 
 struct stats *
@@ -164,19 +163,22 @@ stats_new(unsigned by)
 	struct stats *s = xcalloc(1, sizeof(*s));
 
 	s->by = by;
-	s->nbuckets = 64;
-	s->buckets = xcalloc(s->nbuckets, sizeof(struct group *));
+	s->map = map_new();
+	str_init(&s->text);
 	return s;
 }
 
 static void
-group_free(struct group *g)
+group_clear(struct group *g)
 {
-	if (g == NULL)
-		return;
 	for (size_t d = 0; d < STATS_DIMENSIONS; d++)
-		free((void *)(uintptr_t)g->row.key[d]);
-	free(g);
+		free(g->key[d]);
+	for (size_t k = 0; k < KINDS; k++) {
+		tally_clear(&g->tally[k]);
+		tally_clear(&g->simulated[k]);
+	}
+	tally_clear(&g->all);
+	free(g->text);
 }
 
 void
@@ -187,65 +189,96 @@ stats_free(struct stats **p)
 	*p = NULL;
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->nbuckets; i++)
-		group_free(s->buckets[i]);
-	free(s->buckets);
+	map_free(&s->map);
+	for (size_t i = 0; i < s->n; i++) {
+		group_clear(s->groups[i]);
+		free(s->groups[i]);
+	}
+	free(s->groups);
 	free(s->rows);
+	str_release(&s->text);
 	free(s);
+}
+
+struct tally *
+stats_into(struct stats *s, const struct tally_key *key, bool ses)
+{
+	struct group *g = find_group(s, key);
+	bool simulated =
+	    strcmp(part_of(key, STATS_GROUP), TALLY_SIMULATOR) == 0;
+
+	return &(simulated ? g->simulated : g->tally)[ses ? SES : OWN];
+}
+
+void
+stats_add_tally(struct stats *s, const struct tally_key *key,
+    const struct tally *from, bool ses)
+{
+	tally_merge(stats_into(s, key, ses), from);
 }
 
 void
 stats_add(struct stats *s, const struct counter_row *from, bool ses)
 {
-	const char *key[STATS_DIMENSIONS];
-	struct group *g;
-	struct part *part;
+	const struct tally_key key = { .path = from->path,
+		.carrier = from->carrier,
+		.group = from->group,
+		.sender = from->sender,
+		.source = from->source,
+		.rule = from->rule,
+		.configuration_set = from->configuration_set };
+	struct tally t = TALLY_INIT;
 
-	row_keys(from, s->by, key);
-	g = find_group(s, key);
-	for (size_t i = 0; i < COUNT_MAX; i++)
-		g->row.n[i] += from->n[i];
-	part = ses ? &g->ses : &g->own;
-	part->sent += from->n[COUNT_SENT];
-	part->delivered += from->n[COUNT_DELIVERED];
-	part->failed += from->n[COUNT_BOUNCED] + from->n[COUNT_FILTERED] +
-			from->n[COUNT_EXPIRED];
+	memcpy(t.n, from->n, sizeof(t.n));
+	stats_add_tally(s, &key, &t, ses);
 }
 
-/* -- rates
- * ----------------------------------------------------------------------- */
+/* -- rows ------------------------------------------------------------------ */
 
-void
-stats_wilson(int64_t good, int64_t all, double *low, double *high)
+/* Each path is judged as its kind is; then they are one. */
+static void
+add_rates(struct stats_row *row, const struct tally t[static KINDS])
 {
-	double n = (double)all, p = (double)good / n;
-	double z2 = Z95 * Z95;
-	double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
-	double half =
-	    Z95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+	for (int k = 0; k < RATE_KINDS; k++) {
+		struct rate own, ses;
 
-	*low = middle - half < 0 ? 0 : middle - half;
-	*high = middle + half > 1 ? 1 : middle + half;
+		rate_of((enum rate_kind)k, t[OWN].n, false, &own);
+		rate_of((enum rate_kind)k, t[SES].n, true, &ses);
+		/* What has no volume has no say, whatever was told of it. */
+		rate_of_hits((own.volume > 0 ? own.hits : 0) +
+				 (ses.volume > 0 ? ses.hits : 0),
+		    own.volume + ses.volume, &row->rate[k]);
+	}
+}
+
+static int64_t
+unconfirmed(const int64_t n[static COUNT_MAX])
+{
+	return n[COUNT_SENT] - n[COUNT_DELIVERED] - n[COUNT_RETURNED];
 }
 
 static void
-finish(struct stats_row *row, const struct part *own, const struct part *ses)
+finish(struct stats_row *row, struct group *g)
 {
-	const int64_t *n = row->n;
-	int64_t good = own->delivered, all = own->delivered + own->failed;
+	const int64_t *n = g->all.n;
+	int64_t open =
+	    unconfirmed(g->tally[SES].n) + unconfirmed(g->simulated[SES].n);
 
-	if (ses->sent == 0 || ses->delivered > 0) {
-		good += ses->delivered;
-		all += ses->delivered + ses->failed;
+	tally_clear(&g->all);
+	for (size_t k = 0; k < KINDS; k++) {
+		tally_merge(&g->all, &g->tally[k]);
+		tally_merge(&g->all, &g->simulated[k]);
 	}
-	row->queued = n[COUNT_ACCEPTED] - n[COUNT_SENT] - n[COUNT_BOUNCED] -
-		      n[COUNT_FILTERED] - n[COUNT_EXPIRED] -
+	memcpy(row->n, n, sizeof(row->n));
+	row->queued = n[COUNT_ACCEPTED] + n[COUNT_RETURNED] - n[COUNT_SENT] -
+		      n[COUNT_BOUNCED] - n[COUNT_FILTERED] - n[COUNT_EXPIRED] -
 		      n[COUNT_SUPPRESSED] - n[COUNT_REMOVED];
-	row->known = all > 0;
-	if (!row->known)
-		return;
-	row->delivery_rate = (double)good / (double)all;
-	stats_wilson(good, all, &row->low, &row->high);
+	row->unconfirmed = open > 0 ? open : 0;
+	row->tally = &g->all;
+	add_rates(row, g->tally);
+	for (size_t i = 0; i < STATS_SHARES; i++)
+		if (!tally_quantile(&g->all, shares[i].share, &row->within[i]))
+			row->within[i] = -1;
 }
 
 static int
@@ -253,52 +286,43 @@ by_keys(const void *a, const void *b)
 {
 	const struct stats_row *x = a, *y = b;
 
-	return compare_keys(x->key, y->key);
+	for (size_t d = 0; d < STATS_DIMENSIONS; d++) {
+		int order = x->key[d] ? strcmp(x->key[d], y->key[d]) : 0;
+
+		if (order != 0)
+			return order;
+	}
+	return 0;
 }
 
 size_t
 stats_rows(struct stats *s, const struct stats_row **rows)
 {
-	size_t n = 0;
-
 	free(s->rows);
 	s->rows = xcalloc(s->n + 1, sizeof(*s->rows));
-	for (size_t i = 0; i < s->nbuckets; i++) {
-		struct group *g = s->buckets[i];
-
-		if (g == NULL)
-			continue;
-		s->rows[n] = g->row;
-		finish(&s->rows[n++], &g->own, &g->ses);
+	for (size_t i = 0; i < s->n; i++) {
+		for (size_t d = 0; d < STATS_DIMENSIONS; d++)
+			s->rows[i].key[d] = s->groups[i]->key[d];
+		finish(&s->rows[i], s->groups[i]);
 	}
-	qsort(s->rows, n, sizeof(*s->rows), by_keys);
+	qsort(s->rows, s->n, sizeof(*s->rows), by_keys);
 	*rows = s->rows;
-	return n;
-}
-
-static void
-part_add(struct part *to, const struct part *from)
-{
-	to->sent += from->sent;
-	to->delivered += from->delivered;
-	to->failed += from->failed;
+	return s->n;
 }
 
 void
 stats_total(struct stats *s, struct stats_row *total)
 {
-	struct part own = { 0 }, ses = { 0 };
+	struct group all = { .text = NULL };
 
-	*total = (struct stats_row){ 0 };
-	for (size_t i = 0; i < s->nbuckets; i++) {
-		const struct group *g = s->buckets[i];
-
-		if (g == NULL)
-			continue;
-		for (size_t c = 0; c < COUNT_MAX; c++)
-			total->n[c] += g->row.n[c];
-		part_add(&own, &g->own);
-		part_add(&ses, &g->ses);
-	}
-	finish(total, &own, &ses);
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < KINDS; k++) {
+			tally_merge(&all.tally[k], &s->groups[i]->tally[k]);
+			tally_merge(
+			    &all.simulated[k], &s->groups[i]->simulated[k]);
+		}
+	*total = (struct stats_row){ .queued = 0 };
+	finish(total, &all);
+	total->tally = NULL;
+	group_clear(&all);
 }

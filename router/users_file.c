@@ -1,6 +1,6 @@
 /*
- * users_file.c - the users file: `name:$y$...` a line, blank lines and lines
- * that begin with '#' aside.
+ * users_file.c - the users file: `name:$y$...[:role]` a line, blank lines and
+ * lines that begin with '#' aside.
  *
  * A change writes a whole new file beside the old one and renames it, so that
  * the daemon never reads half of it.
@@ -58,11 +58,26 @@ by_name(const void *a, const void *b)
 	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
+/* Cuts ":role" off the end of a hash; false: there is no such role. */
+static bool
+take_role(char *hash, enum user_role *role)
+{
+	char *colon = strchr(hash, ':');
+
+	*role = ROLE_NONE;
+	if (colon == NULL)
+		return true;
+	*colon = '\0';
+	*role = user_role_of(colon + 1);
+	return *role != ROLE_NONE;
+}
+
 static int
 add_line(
     struct user_table *t, const char *file, int line, char *text, struct err *e)
 {
 	char *colon = strchr(text, ':');
+	enum user_role role;
 	struct user *user;
 
 	if (*text == '\0' || *text == '#')
@@ -72,12 +87,16 @@ add_line(
 	if (colon == NULL || !name_is_good(text) ||
 	    strncmp(colon + 1, "$y$", 3) != 0)
 		return err_set(e, "%s:%d: expected 'name:$y$...'", file, line);
+	if (!take_role(colon + 1, &role))
+		return err_set(
+		    e, "%s:%d: a role is view, operate or admin", file, line);
 	if ((t->n & (t->n - 1)) == 0)
 		t->users = xrealloc(
 		    t->users, (t->n ? 2 * t->n : 1) * sizeof(*t->users));
 	user = &t->users[t->n++];
 	user->name = xstrdup(text);
 	user->hash = xstrdup(colon + 1);
+	user->role = role;
 	user->line = line;
 	return 0;
 }
@@ -157,12 +176,10 @@ find(const struct user_table *t, const char *name)
 	return NULL;
 }
 
-const char *
-user_table_hash(const struct user_table *t, const char *name)
+const struct user *
+user_table_find(const struct user_table *t, const char *name)
 {
-	const struct user *user = find(t, name);
-
-	return user ? user->hash : NULL;
+	return find(t, name);
 }
 
 static void
@@ -231,6 +248,15 @@ user_hash_matches(const char *hash, const char *password)
 	return match;
 }
 
+static void
+add_user(struct str *text, const struct user *user)
+{
+	str_addf(text, "%s:%s", user->name, user->hash);
+	if (user->role != ROLE_NONE)
+		str_addf(text, ":%s", user_role_name(user->role));
+	str_adds(text, "\n");
+}
+
 static int
 write_text(int fd, const struct user_table *t)
 {
@@ -239,7 +265,7 @@ write_text(int fd, const struct user_table *t)
 	ssize_t n = 0;
 
 	for (size_t i = 0; i < t->n; i++)
-		str_addf(&text, "%s:%s\n", t->users[i].name, t->users[i].hash);
+		add_user(&text, &t->users[i]);
 	while (done < text.len) {
 		n = write(fd, text.data + done, text.len - done);
 		if (n < 0 && errno != EINTR)
@@ -308,7 +334,8 @@ check_password(const char *password, struct err *e)
 }
 
 static void
-table_put(struct user_table *t, const char *name, char *hash)
+table_put(
+    struct user_table *t, const char *name, char *hash, enum user_role role)
 {
 	struct user *user = find(t, name);
 
@@ -316,16 +343,19 @@ table_put(struct user_table *t, const char *name, char *hash)
 		explicit_bzero(user->hash, strlen(user->hash));
 		free(user->hash);
 		user->hash = hash;
+		if (role != ROLE_NONE)
+			user->role = role;
 		return;
 	}
 	t->users = xrealloc(t->users, (t->n + 1) * sizeof(*t->users));
-	t->users[t->n++] = (struct user){ .name = xstrdup(name), .hash = hash };
+	t->users[t->n++] =
+	    (struct user){ .name = xstrdup(name), .hash = hash, .role = role };
 	qsort(t->users, t->n, sizeof(*t->users), by_name);
 }
 
 int
-users_file_set(
-    const char *file, const char *name, const char *password, struct err *e)
+users_file_set(const char *file, const char *name, const char *password,
+    enum user_role role, struct err *e)
 {
 	struct user_table table;
 	char *hash;
@@ -338,7 +368,7 @@ users_file_set(
 		user_table_clear(&table);
 		return -1;
 	}
-	table_put(&table, name, hash);
+	table_put(&table, name, hash, role);
 	rc = table_write(&table, file, e);
 	user_table_clear(&table);
 	return rc;
@@ -373,13 +403,13 @@ users_file_verify(
     const char *file, const char *name, const char *password, struct err *e)
 {
 	struct user_table table;
-	const char *hash;
+	const struct user *user;
 	int match;
 
 	if (user_table_read(&table, file, e) != 0)
 		return -1;
-	hash = user_table_hash(&table, name);
-	match = hash != NULL && user_hash_matches(hash, password);
+	user = find(&table, name);
+	match = user != NULL && user_hash_matches(user->hash, password);
 	user_table_clear(&table);
 	return match;
 }
@@ -396,15 +426,16 @@ users_file_check(const char *file, struct err *e)
 }
 
 int
-users_file_each(const char *file, void (*each)(void *arg, const char *name),
-    void *arg, struct err *e)
+users_file_each(const char *file,
+    void (*each)(void *arg, const char *name, enum user_role), void *arg,
+    struct err *e)
 {
 	struct user_table table;
 
 	if (user_table_read(&table, file, e) != 0)
 		return -1;
 	for (size_t i = 0; i < table.n; i++)
-		each(arg, table.users[i].name);
+		each(arg, table.users[i].name, table.users[i].role);
 	user_table_clear(&table);
 	return 0;
 }

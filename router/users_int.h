@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "mta/base/err.h"
+#include "router/users.h"
 
 #define USERS_FILE_MAX     (4u << 20) /* bytes */
 #define USERS_NAME_MAX     255
@@ -16,6 +17,7 @@
 
 struct user {
 	char *name, *hash;
+	enum user_role role;
 	int line;
 };
 
@@ -25,10 +27,10 @@ struct user_table {
 	mode_t mode;
 };
 
-/* -1 with *e set: missing, unreadable, readable by others, a line that is no `name:hash`, a name
- * twice. The table is empty then. */
+/* -1 with *e set: missing, unreadable, readable by others, a line that is no `name:hash[:role]`, a
+ * name twice. The table is empty then. */
 int user_table_read(struct user_table *, const char *file, struct err *e);
-const char *user_table_hash(const struct user_table *, const char *name); /* NULL: unknown */
+const struct user *user_table_find(const struct user_table *, const char *name); /* NULL: unknown */
 void user_table_clear(struct user_table *);
 
 /* A new yescrypt hash, to be freed; NULL with *e set. Takes tens of milliseconds. */

@@ -199,6 +199,7 @@ decide_by(struct view *v, uint32_t rule, struct rules_decision *d)
 		.path = paths[way->action],
 		.share = WHOLE,
 		.local_part = way->local_part,
+		.transactional = way->transactional,
 		.carrier = to->site != NULL ? to->site->carrier : NULL,
 		.group = to->site != NULL ? to->site->group : NULL,
 		.hint = to->hint != NULL ? to->hint->text : NULL,

@@ -95,12 +95,17 @@ read_target(struct words *w, struct target *target, bool *shared)
 	}
 }
 
-/* A word that can follow the last target. */
+/* What can follow the last target. `transactional` is no word of the language
+ * elsewhere, and before a share it is the name of a path. */
 static bool
-is_option(const struct token *t)
+at_option(const struct words *w)
 {
+	const struct token *t = word_peek(w);
+	const struct token *next = w->at + 1 < w->n ? t + 1 : NULL;
+
 	return word_is(t, "fallback") || word_is(t, "quote") ||
-	       word_is(t, "raw");
+	       word_is(t, "raw") ||
+	       (word_is(t, "transactional") && !is_percent(next));
 }
 
 static bool
@@ -124,13 +129,13 @@ static int
 refuse_more(struct words *w)
 {
 	static const char *const names[] = { "pool", "configuration-set",
-		"fallback", "quote", "raw" };
+		"fallback", "quote", "raw", "transactional" };
 
 	if (refuse_condition(w, "via"))
 		return -1;
 	return word_expected(w,
 	    "'pool', 'configuration-set', a share such as '95%', 'fallback', "
-	    "'quote', 'raw' or the end of the line",
+	    "'quote', 'raw', 'transactional' or the end of the line",
 	    names, sizeof(names) / sizeof(*names));
 }
 
@@ -151,7 +156,7 @@ add_target(struct words *w, struct target *targets, size_t *n, unsigned *sum)
 		return -1;
 	targets[(*n)++] = target;
 	*sum += target.share;
-	if (word_peek(w) == NULL || shared || is_option(word_peek(w)))
+	if (word_peek(w) == NULL || shared || at_option(w))
 		return 0;
 	return refuse_more(w);
 }
@@ -210,12 +215,12 @@ read_via(struct words *w, struct route *r)
 	do {
 		if (add_target(w, targets, &n, &sum) < 0)
 			return -1;
-	} while (word_peek(w) != NULL && !is_option(word_peek(w)));
+	} while (word_peek(w) != NULL && !at_option(w));
 	r->way.target = keep_targets(w->parse->rs, targets, n);
 	r->way.ntarget = (uint32_t)n;
 	if (sum == 10000)
 		return 0;
-	if (is_option(word_peek(w)) && sum < 10000 && shares_go_on(w)) {
+	if (at_option(w) && sum < 10000 && shares_go_on(w)) {
 		problem_at(w->parse->report, word_peek(w),
 		    "'%s' comes after the last path",
 		    word_show(w, word_peek(w)));
@@ -341,29 +346,46 @@ read_fallback(struct words *w, struct route *r)
 }
 
 static int
+given_twice(struct words *w, const struct token *t)
+{
+	problem_at(w->parse->report, t, "'%s' is given twice", word_show(w, t));
+	return -1;
+}
+
+static int
+read_local_part(struct words *w, const struct token *t, struct route *r)
+{
+	if (r->way.local_part != RULES_LOCAL_PART_SHAPE) {
+		problem_at(
+		    w->parse->report, t, "'quote' or 'raw' is given already");
+		return -1;
+	}
+	r->way.local_part =
+	    word_is(t, "raw") ? RULES_LOCAL_PART_RAW : RULES_LOCAL_PART_QUOTE;
+	return 0;
+}
+
+static int
 read_option(struct words *w, struct route *r, bool *fallback)
 {
 	const struct token *t = word_next(w);
-	bool is_fallback = word_is(t, "fallback");
 
 	if (r->way.action != RULES_VIA) {
 		problem_at(w->parse->report, t, "'%s' goes with 'via' only",
 		    word_show(w, t));
 		return -1;
 	}
-	if (is_fallback ? *fallback
-			: r->way.local_part != RULES_LOCAL_PART_SHAPE) {
-		problem_at(w->parse->report, t,
-		    is_fallback ? "'fallback' is given twice"
-				: "'quote' or 'raw' is given already");
-		return -1;
-	}
-	if (is_fallback) {
+	if (word_is(t, "fallback")) {
+		if (*fallback)
+			return given_twice(w, t);
 		*fallback = true;
 		return read_fallback(w, r);
 	}
-	r->way.local_part =
-	    word_is(t, "raw") ? RULES_LOCAL_PART_RAW : RULES_LOCAL_PART_QUOTE;
+	if (!word_is(t, "transactional"))
+		return read_local_part(w, t, r);
+	if (r->way.transactional)
+		return given_twice(w, t);
+	r->way.transactional = true;
 	return 0;
 }
 
@@ -432,7 +454,7 @@ read_route(struct words *w, struct route *r)
 	if (read_conditions(w, r) < 0 || check_pairs(w, r) < 0 ||
 	    read_action(w, r) < 0)
 		return -1;
-	while (is_option(word_peek(w)))
+	while (at_option(w))
 		if (read_option(w, r, &fallback) < 0)
 			return -1;
 	return r->way.action != RULES_VIA &&

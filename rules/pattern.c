@@ -273,17 +273,31 @@ steps_of(const struct pattern *p, const char *text, size_t len)
 	return steps > MATCH_LIMIT_MIN ? (uint32_t)steps : MATCH_LIMIT_MIN;
 }
 
+/* Verbs, (*PRUNE) and the like. JIT's answer may differ from that of the
+ * interpreter, which goes by the book: in PCRE2 10.42 /(?:.*+(*PRUNE)b)|a/ is
+ * found in "xa" by JIT alone. */
+static bool
+has_verb(const char *text, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i++)
+		if (text[i] == '(' && text[i + 1] == '*')
+			return true;
+	return false;
+}
+
 /*
  * Takes code. JIT is refused where memory may not be made executable (systemd's
  * MemoryDenyWriteExecute) and by (*NO_JIT); then PCRE2 interprets.
  */
 static struct pattern *
-pattern_of(pcre2_code *code, uint32_t options, struct pattern_fault *f)
+pattern_of(
+    pcre2_code *code, bool may_jit, uint32_t options, struct pattern_fault *f)
 {
 	struct pattern *p;
 	size_t jit;
 
-	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+	if (may_jit)
+		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	jit = info_size(code, PCRE2_INFO_JITSIZE);
 	if (info_size(code, PCRE2_INFO_SIZE) + jit > COMPILED_MAX) {
 		f->memory = info_size(code, PCRE2_INFO_SIZE) + jit;
@@ -319,7 +333,7 @@ pattern_with(const char *text, size_t len, const char *flags, size_t nflags,
 	code = compile(text, len, options, f);
 	if (code == NULL)
 		return NULL;
-	p = pattern_of(code, options, f);
+	p = pattern_of(code, !has_verb(text, len), options, f);
 	if (p != NULL)
 		p->steps = steps_of(p, text, len);
 	return p;

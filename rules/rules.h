@@ -83,6 +83,9 @@ struct rule {
 
 /* All routes in their order: the first that matches wins. */
 size_t ruleset_rules(const struct ruleset *, const struct rule *const **);
+/* Whether `via` of the rule of that name says that path, alone or in a split; its fallback does not count. Looks
+ * through all routes. */
+bool ruleset_sends_by(const struct ruleset *, const char *rule, const char *path);
 
 /* ---- decisions ---- */
 
@@ -132,6 +135,7 @@ struct rules_decision {
 	const char *fallback; /* when the path is closed: the path to take, "hold" to wait without
 				 expiring, NULL to wait as ever (`none`, or not given) */
 	enum rules_local_part local_part;
+	bool transactional;   /* its rule says so: goes first when a path's quota is near its end */
 	const char *carrier;  /* of the recipient's domain; NULL when it is no carrier's */
 	const char *group;    /* the carrier's receiving system; NULL: the domain is its own group */
 	const char *hint;     /* for people who ask about this domain; NULL mostly */
@@ -243,8 +247,7 @@ struct rules_shape {
 	size_t nretry;                   /* at least 1 */
 	unsigned expiry;                 /* seconds after acceptance */
 	bool raw;                        /* irregular local parts go out as they are, not quoted */
-	unsigned unknown_users;          /* 1/100 % of recipients before the lane stops; 0: no limit.
-					    Recorded only: acted on by a later version */
+	unsigned unknown_users;          /* 1/100 % of recipients that the carrier bears; 0: no limit */
 	const char *warm_up;             /* name of a plan, see ruleset_warm_up; NULL: none */
 	uint64_t max_size;               /* bytes of a message; 0: no limit */
 	unsigned max_header;             /* bytes of its header; 0: no limit */

@@ -94,6 +94,23 @@ ruleset_rules(const struct ruleset *rs, const struct rule *const **rules)
 	return rs->nroute;
 }
 
+bool
+ruleset_sends_by(const struct ruleset *rs, const char *rule, const char *path)
+{
+	const struct way *way;
+	size_t i = 0;
+
+	while (i < rs->nroute && strcmp(rs->route[i].rule.name, rule) != 0)
+		i++;
+	if (i == rs->nroute || rs->route[i].way.action != RULES_VIA)
+		return false;
+	way = &rs->route[i].way;
+	for (uint32_t t = 0; t < way->ntarget; t++)
+		if (strcmp(way->target[t].path, path) == 0)
+			return true;
+	return false;
+}
+
 size_t
 ruleset_uses(const struct ruleset *rs, const struct rules_use **uses)
 {

@@ -113,6 +113,7 @@ struct way {
 	uint32_t ntarget;
 	uint8_t action, local_part;  /* enum rules_action, enum rules_local_part */
 	bool fallback_regular_only;
+	bool transactional;
 };
 
 struct route {

@@ -3,7 +3,6 @@
  */
 #include "mta/base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static int64_t
@@ -25,35 +24,4 @@ int64_t
 clock_mono(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
-}
-
-char *
-clock_iso(int64_t wall, char buf[static 25])
-{
-	time_t t = (time_t)(wall / 1000);
-	char whole[20];
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf, 25, "%s.%03uZ", whole, (unsigned)(wall % 1000) % 1000u);
-	return buf;
-}
-
-char *
-clock_rfc5322(int64_t wall, char buf[static 48])
-{
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu",
-		"Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May",
-		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t t = (time_t)(wall / 1000);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	snprintf(buf, 48, "%s, %02d %s %04d %02d:%02d:%02d +0000",
-	    days[tm.tm_wday % 7], tm.tm_mday % 100, months[tm.tm_mon % 12],
-	    (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100,
-	    tm.tm_sec % 100);
-	return buf;
 }

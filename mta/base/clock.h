@@ -15,6 +15,9 @@ int64_t clock_mono(void); /* ms since some fixed point */
 
 /* Writes "2026-11-22T10:35:07.123Z" (25 bytes with NUL) for a wall time; returns buf. */
 char *clock_iso(int64_t wall, char buf[static 25]);
+/* Reads such a time, also with another number of decimals or none, or with "+09:00" for the Z. 0, or -1
+ * when the text is no time. */
+int clock_iso_read(const char *text, int64_t *wall);
 /* Writes "Sun, 22 Nov 2026 10:35:07 +0000" (RFC 5322 3.3; 48 bytes with NUL); returns buf. */
 char *clock_rfc5322(int64_t wall, char buf[static 48]);
 

@@ -125,6 +125,19 @@ net_is_special(const struct sockaddr *sa)
 }
 
 bool
+net_is_loopback(const struct sockaddr *sa)
+{
+	static const unsigned char one[16] = { [15] = 1 };
+	static const struct net_prefix ipv4 = {
+		{ [10] = 0xff, [11] = 0xff, [12] = 127 }, 96 + 8
+	};
+	unsigned char addr[16];
+
+	return canonical(sa, addr) &&
+	       (has(&ipv4, addr) || memcmp(addr, one, sizeof(one)) == 0);
+}
+
+bool
 net_prefix_has(const struct net_prefix *prefix, const struct sockaddr *sa)
 {
 	unsigned char addr[16];

@@ -27,6 +27,8 @@ unsigned net_port(const struct sockaddr *);
  * unspecified, and IPv6 forms that wrap such an IPv4 address (mapped, NAT64, 6to4). */
 bool net_is_special(const struct sockaddr *);
 
+bool net_is_loopback(const struct sockaddr *); /* 127.0.0.0/8, ::1 */
+
 struct net_prefix {
 	unsigned char addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 	unsigned bits;          /* of 128 */

@@ -140,6 +140,10 @@ struct smtp_client_events {
 	 * STAGE_DOT). Whether the peer does DSN itself: smtp_client_offers_dsn. The client may
 	 * take the next transaction now unless smtp_client_usable is false; closed then follows. */
 	void (*done)(void *arg, struct smtp_transaction *);
+	/* May be NULL. All but the final dot is the socket's, and the dot, which is permitted, goes out now:
+	 * false: it must not, and the client closes as by smtp_client_abort. From inside the client, which
+	 * must be left alone. Without this the dot goes along with the end of the message. */
+	bool (*dot)(void *arg);
 	/* The connection is gone: why. After a transaction in hand was given back by done. With
 	 * code 0 and text "" it was closed by us, in good order. The client frees itself after this
 	 * returns; last call. */

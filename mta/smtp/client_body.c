@@ -5,7 +5,9 @@
  * The message is read piece by piece as the socket takes it, so that its size
  * costs no memory. Everything but the final dot may go out at any time; the dot
  * goes out after smtp_client_permit, and the message is in doubt from the
- * moment at which the whole of it is the socket's.
+ * moment at which the whole of it is the socket's. An owner whose permit does
+ * not hold for ever is asked again when nothing else is left to be written, so
+ * that no dot waits in a buffer.
  */
 #include "mta/smtp/client_int.h"
 
@@ -129,6 +131,26 @@ send_dot(struct smtp_client *c)
 	client_enter(c, CLIENT_FINISH);
 }
 
+/* Along with the end of the message. */
+static bool
+dot_goes_along(const struct smtp_client *c)
+{
+	return piece_length(c) == 0 && c->permitted && c->events->dot == NULL;
+}
+
+/* All else is the socket's. */
+static void
+send_dot_alone(struct smtp_client *c)
+{
+	if (c->events->dot != NULL && !c->events->dot(c->arg)) {
+		smtp_client_abort(c);
+		return;
+	}
+	send_dot(c);
+	client_push(c);
+	client_body_note_end(c);
+}
+
 /* Each look at it that finds it moving gives it the whole time-out again. */
 static void
 note_progress(struct smtp_client *c)
@@ -148,7 +170,7 @@ send_while_taken(struct smtp_client *c)
 	for (int turn = 0; turn < TURNS; turn++) {
 		if (!send_pieces(c))
 			return false;
-		if (piece_length(c) == 0 && c->permitted)
+		if (dot_goes_along(c))
 			send_dot(c);
 		client_push(c);
 		if (piece_length(c) == 0 || client_unsent(c) > 0)
@@ -156,7 +178,7 @@ send_while_taken(struct smtp_client *c)
 	}
 	if (!send_pieces(c))
 		return false;
-	if (piece_length(c) == 0 && c->permitted)
+	if (dot_goes_along(c))
 		send_dot(c);
 	client_watch_writing(c);
 	return true;
@@ -171,6 +193,8 @@ go_on_with_body(struct smtp_client *c)
 		client_body_note_end(c);
 	else if (piece_length(c) == 0 && client_unsent(c) == 0)
 		client_enter(c, CLIENT_HOLD);
+	if (c->state == CLIENT_HOLD && c->permitted)
+		send_dot_alone(c);
 	if (c->state == CLIENT_BODY || c->state == CLIENT_FINISH)
 		note_progress(c);
 }
@@ -224,11 +248,8 @@ smtp_client_permit(struct smtp_client *c)
 	if (c->tx == NULL)
 		return;
 	c->permitted = true;
-	if (c->state == CLIENT_HOLD) {
-		send_dot(c);
-		client_push(c);
-		client_body_note_end(c);
-	} else {
+	if (c->state == CLIENT_HOLD)
+		send_dot_alone(c);
+	else
 		client_body_go_on(c);
-	}
 }

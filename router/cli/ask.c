@@ -37,6 +37,17 @@ cli_query_add(struct str *url, const char *name, const char *value)
 	curl_free(encoded);
 }
 
+void
+cli_path_add(struct str *url, const char *name)
+{
+	char *encoded = curl_easy_escape(NULL, name, (int)strlen(name));
+
+	if (encoded == NULL)
+		abort(); /* out of memory */
+	str_adds(url, encoded);
+	curl_free(encoded);
+}
+
 static CURLcode
 transfer(const char *socket_path, const char *path, const char *body,
     struct str *answer, long *status)

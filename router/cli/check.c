@@ -6,6 +6,7 @@
 
 #include "mta/base/str.h"
 #include "router/cli/cli.h"
+#include "router/store/store.h"
 #include "rules/rules.h"
 
 static int
@@ -19,9 +20,10 @@ report_mistakes(const struct cli_args *args, const struct str *report)
 	return CLI_BAD;
 }
 
+/* store NULL: it was not looked at. */
 static void
 report_good(const struct cli_args *args, const struct ruleset *set,
-    const char *warnings)
+    const char *warnings, const char *store)
 {
 	const struct rule *const *rules;
 	size_t n = ruleset_rules(set, &rules);
@@ -29,30 +31,64 @@ report_good(const struct cli_args *args, const struct ruleset *set,
 	if (!args->json)
 		cli_print_lines(stderr, warnings);
 	if (args->json)
-		cli_print_json(
-		    json_pack("{s:b, s:I, s:s, s:s}", "ok", 1, "rules",
-			(json_int_t)n, "version", ruleset_version(set),
-			"warnings", warnings));
+		cli_print_json(json_pack("{s:b, s:I, s:s, s:s, s:s?}", "ok", 1,
+		    "rules", (json_int_t)n, "version", ruleset_version(set),
+		    "warnings", warnings, "store", store));
 	else
 		printf("ok: %zu rule%s, version %s\n", n, n == 1 ? "" : "s",
 		    ruleset_version(set));
+	if (!args->json && store != NULL) {
+		fputs("store: ", stdout);
+		cli_print(stdout, store);
+		putchar('\n');
+	}
+}
+
+/* *says "postgresql://oiwake@db/oiwake (PostgreSQL 15.4, schema 1)", or why it
+ * would not do, a line. */
+static int
+look_at_store(const struct config *cfg, struct str *says)
+{
+	const struct store_config store = {
+		.directory = cfg->state_directory,
+		.url = cfg->store.url.value,
+		.password_file = cfg->store.password_file,
+		.token_command = cfg->store.token_command,
+		.node = cfg->store.node,
+		.lease = cfg->store.lease,
+	};
+	struct str found = STR_INIT;
+	struct err e = ERR_INIT;
+	int rc = store_probe(&store, &found, &e);
+
+	if (rc != 0)
+		str_addf(says, "store: %s: %s\n", cfg->store.shown, e.text);
+	else if (cfg->store.shown != NULL)
+		str_addf(says, "%s (%s)", cfg->store.shown, found.data);
+	else
+		str_adds(says, found.data);
+	str_release(&found);
+	return rc;
 }
 
 /* All that the daemon reads, keys and certificates included. */
 static int
 check_all(const struct cli_args *args)
 {
-	struct str report = STR_INIT;
+	struct str report = STR_INIT, store = STR_INIT;
 	struct config *cfg = config_load(args->config, &report);
 	int rc = CLI_GOOD;
 
 	if (cfg == NULL)
 		rc = report_mistakes(args, &report);
+	else if (look_at_store(cfg, &store) != 0)
+		rc = report_mistakes(args, &store);
 	else
-		report_good(
-		    args, cfg->rules, cfg->warnings ? cfg->warnings : "");
+		report_good(args, cfg->rules,
+		    cfg->warnings ? cfg->warnings : "", store.data);
 	config_unref(&cfg);
 	str_release(&report);
+	str_release(&store);
 	return rc;
 }
 
@@ -72,7 +108,7 @@ check_rules(const struct cli_args *args, const char *file)
 	if (set == NULL)
 		rc = report_mistakes(args, &report);
 	else
-		report_good(args, set, report.data);
+		report_good(args, set, report.data, NULL);
 	ruleset_unref(set);
 	config_unref(&cfg);
 	str_release(&report);

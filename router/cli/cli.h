@@ -17,7 +17,7 @@
 #include "router/config.h"
 
 #define CLI_CONFIG_DEFAULT "/etc/oiwake/oiwake.conf"
-#define CLI_OPTIONS_MAX    10
+#define CLI_OPTIONS_MAX    16
 #define CLI_GIVEN_MAX      64 /* options in one call */
 
 enum { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
@@ -37,8 +37,13 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_check, cli_explain, cli_stats, cli_queue, cli_rules, cli_user,
-    cli_dkim, cli_dns, cli_reload, cli_version, cli_help, cli_doctor, cli_tls;
+    cli_dkim, cli_dns, cli_reload, cli_version, cli_help, cli_doctor, cli_tls, cli_ses;
+extern const struct cli_command cli_suppress, cli_store;
+extern const struct cli_command cli_compare, cli_top;
+extern const struct cli_command cli_events;
+extern const struct cli_command cli_messages;
 extern const struct cli_command cli_sources, cli_pause, cli_drain, cli_resume, cli_pauses;
+extern const struct cli_command cli_classify, cli_guard, cli_nodes;
 extern const struct cli_command *const cli_commands[]; /* all, ended by NULL */
 int cmd_serve(const struct cli_command *, int argc, char **argv);
 
@@ -78,6 +83,8 @@ void cli_print(FILE *, const char *text);
 void cli_print_lines(FILE *, const char *text);
 void cli_print_json(json_t *object); /* one line; taken over */
 void cli_print_json_rows(const json_t *rows); /* a line each */
+/* A line of the log of events, behind those words; with the recipient's id or without. */
+void cli_print_event(const char *before, const json_t *event, bool id);
 const char *cli_text(const json_t *object, const char *key); /* "" when there is none */
 
 /* Columns of text, aligned when all rows are known. */
@@ -101,5 +108,7 @@ json_t *cli_ask_if_running(const struct cli_args *, const char *path, bool *runs
 /* Appends name=value, encoded, with '?' or '&' before it. */
 struct str;
 void cli_query_add(struct str *url, const char *name, const char *value);
+/* Appends a segment of a path, encoded. */
+void cli_path_add(struct str *url, const char *name);
 
 #endif

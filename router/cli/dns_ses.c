@@ -40,7 +40,7 @@ dns_plan_by_ses(const struct dns_plan *p)
 /* The region in an endpoint's name: email-smtp.REGION.amazonaws.com, or the
  * FIPS one. NULL when it has another form; the caller frees. */
 static char *
-region_of(const char *host)
+region_of_host(const char *host)
 {
 	static const char *const prefixes[] = { "email-smtp.",
 		"email-smtp-fips." };
@@ -56,6 +56,15 @@ region_of(const char *host)
 			return xstrndup(host + start, len - start - end);
 	}
 	return NULL;
+}
+
+/* As the settings say, else as its host's name does. The caller frees. */
+static char *
+region_of(const struct config_path *path)
+{
+	if (path->region != NULL)
+		return xstrdup(path->region);
+	return path->host != NULL ? region_of_host(path->host) : NULL;
 }
 
 static bool
@@ -135,7 +144,7 @@ is_repeated(const struct config *cfg, size_t path, const char *region)
 
 	for (size_t i = 0; i < path && !found; i++) {
 		char *other = cfg->paths[i].kind == PATH_SES
-				  ? region_of(cfg->paths[i].host)
+				  ? region_of(&cfg->paths[i])
 				  : NULL;
 
 		found = other != NULL && strcasecmp(other, region) == 0;
@@ -148,7 +157,7 @@ static void
 add_path(struct dns_plan *p, size_t path)
 {
 	const struct config_path *ses = &p->config->paths[path];
-	char *region = region_of(ses->host);
+	char *region = region_of(ses);
 
 	if (region == NULL) {
 		dns_plan_say(p, DNS_ITEM_MISSING,

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "router/route.h"
+
 static const struct cli_option options[] = {
 	{ "from", "ADDRESS", "as if sent by this address (<>)" },
 	{ "user", "NAME", "as if by this authenticated user" },
@@ -94,6 +96,20 @@ note_irregular(struct answer *a)
 	note_restricted(a);
 }
 
+/* Where there is a quota. */
+static void
+note_transactional(struct answer *a)
+{
+	const struct rules_decision *d = &a->decision;
+	const char *path = is_ses(a, d->path) ? d->path : d->fallback;
+
+	if (a->transactional && is_ses(a, path))
+		note(a,
+		    "transactional: it goes first when the quota of path '%s' "
+		    "is near its end",
+		    path);
+}
+
 static void
 add_notes(struct answer *a)
 {
@@ -113,6 +129,7 @@ add_notes(struct answer *a)
 	if (d->share < 10000)
 		note(a, "rule '%s' splits its mail: path '%s' takes %u.%02u %%",
 		    d->rule->name, d->path, d->share / 100, d->share % 100);
+	note_transactional(a);
 	if (d->action == RULES_REJECT)
 		note(a, "refused with: %s", d->text);
 	if (d->action == RULES_HOLD)
@@ -153,6 +170,8 @@ decide(struct answer *a)
 	a->pool = d->pool;
 	if (a->pool == NULL && a->path != NULL && a->path->pool != NULL)
 		a->pool = a->path->pool->name;
+	a->transactional =
+	    d->action == RULES_VIA && route_transactional(d, query.tags);
 	a->notes = json_array();
 	add_notes(a);
 }

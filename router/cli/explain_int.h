@@ -41,6 +41,7 @@ struct answer {
 	struct rules_decision decision;
 	const struct config_path *path; /* NULL: the action has none */
 	const char *group, *pool;
+	bool transactional;
 	json_t *notes;                 /* texts */
 	json_t *near;                  /* {rule, file, line, why} */
 };

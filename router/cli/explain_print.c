@@ -24,13 +24,13 @@ explain_print_json(const struct answer *a)
 {
 	const struct rules_decision *d = &a->decision;
 
-	cli_print_json(json_pack(
-	    "{s:s, s:s?, s:s, s:s, s:s, s:i, s:s, s:s, s:s?, s:s?, s:O, s:O}",
+	cli_print_json(json_pack("{s:s, s:s?, s:s, s:s, s:s, s:i, s:s, s:s, "
+				 "s:s?, s:s?, s:b, s:O, s:O}",
 	    "address", a->text, "carrier", d->carrier, "group", a->group,
 	    "rule", d->rule->name, "file", d->rule->file, "line",
 	    (int)d->rule->line, "action", explain_action(d->action), "path",
-	    d->path, "pool", a->pool, "fallback", d->fallback, "notes",
-	    a->notes, "near", a->near));
+	    d->path, "pool", a->pool, "fallback", d->fallback, "transactional",
+	    a->transactional, "notes", a->notes, "near", a->near));
 }
 
 static void
@@ -82,11 +82,12 @@ print_way(const struct answer *a)
 	struct str text = STR_INIT;
 
 	if (d->action == RULES_VIA) {
-		str_addf(&text, "%s%s%s%s%s%s", d->path,
+		str_addf(&text, "%s%s%s%s%s%s%s", d->path,
 		    a->pool ? ", pool " : "", a->pool ? a->pool : "",
 		    d->configuration_set ? ", configuration-set " : "",
 		    d->configuration_set ? d->configuration_set : "",
-		    local_parts[d->local_part]);
+		    local_parts[d->local_part],
+		    a->transactional ? ", transactional" : "");
 		line("path", text.data);
 		line("fallback", d->fallback ? d->fallback : "none");
 		print_shape(a);

@@ -1,17 +1,17 @@
 /*
- * pause.c - `oiwake pause`, `drain`, `resume`, `pauses`: an operator stops what
- * leaves, and lets it go on.
+ * pause.c - `oiwake pause`, `resume`, `pauses`: an operator stops what leaves,
+ * and lets it go on.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "router/cli/cli.h"
+#include "mta/base/str.h"
+#include "router/cli/pause.h"
 
 #define SECONDS_MAX (INT64_C(366) * 86400)
 
 static const struct cli_option options[] = {
-	{ "for", "TIME", "until then, as 30min, 2h or 7d; else until resumed" },
-	{ "why", "TEXT", "for whoever finds it" },
+	PAUSE_OPTIONS,
 	{ NULL, NULL, NULL },
 };
 enum { OPTION_FOR, OPTION_WHY };
@@ -123,11 +123,27 @@ stop(const struct cli_command *cmd, const struct cli_args *args,
 	return change(args, path, body);
 }
 
-static bool
-is_kind(const char *text)
+#define EXPECTED                                                               \
+	"expected path, source or group, and a name, or mail and which: "      \
+	"path=, carrier=, sender=, user="
+
+/* A kind and one name; of mail there may be several words, one name together.
+ * NULL: it is none. The caller frees. */
+static char *
+name_of(const struct cli_args *args)
 {
-	return strcmp(text, "path") == 0 || strcmp(text, "source") == 0 ||
-	       strcmp(text, "group") == 0;
+	struct str name = STR_INIT;
+	bool mail = args->argc > 0 && strcmp(args->argv[0], "mail") == 0;
+
+	if (!mail && (args->argc != 2 || (strcmp(args->argv[0], "path") != 0 &&
+					     strcmp(args->argv[0], "source") != 0 &&
+					     strcmp(args->argv[0], "group") != 0)))
+		return NULL;
+	if (args->argc < 2)
+		return NULL;
+	for (int i = 1; i < args->argc; i++)
+		str_addf(&name, "%s%s", i > 1 ? " " : "", args->argv[i]);
+	return str_detach(&name);
 }
 
 /* -- commands ------------------------------------------------------------ */
@@ -137,29 +153,26 @@ run_pause(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct cli_args args;
 	int rc = cli_parse(cmd, &args, argc, argv);
+	char *name;
 
 	if (rc >= 0)
 		return rc;
 	if (args.argc == 0 && args.value[OPTION_FOR] == NULL &&
 	    args.value[OPTION_WHY] == NULL)
 		return list(&args);
-	if (args.argc != 2 || !is_kind(args.argv[0]))
-		return cli_usage(cmd, "expected path, source or group, and a "
-				      "name");
-	return stop(cmd, &args, "/v1/pause", args.argv[0], args.argv[1]);
+	name = name_of(&args);
+	rc = name == NULL
+		 ? cli_usage(cmd, EXPECTED)
+		 : stop(cmd, &args, "/v1/pause", args.argv[0], name);
+	free(name);
+	return rc;
 }
 
-static int
-run_drain(const struct cli_command *cmd, int argc, char **argv)
+int
+pause_drain_source(const struct cli_command *cmd, const struct cli_args *args,
+    const char *name)
 {
-	struct cli_args args;
-	int rc = cli_parse(cmd, &args, argc, argv);
-
-	if (rc >= 0)
-		return rc;
-	if (args.argc != 1)
-		return cli_usage(cmd, "expected the name of a source");
-	return stop(cmd, &args, "/v1/drain", "source", args.argv[0]);
+	return stop(cmd, args, "/v1/drain", "source", name);
 }
 
 static int
@@ -167,14 +180,18 @@ run_resume(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct cli_args args;
 	int rc = cli_parse(cmd, &args, argc, argv);
+	json_t *body;
+	char *name;
 
 	if (rc >= 0)
 		return rc;
-	if (args.argc != 2 || !is_kind(args.argv[0]))
-		return cli_usage(cmd, "expected path, source or group, and a "
-				      "name");
-	return change(&args, "/v1/resume",
-	    json_pack("{s:s}", args.argv[0], args.argv[1]));
+	name = name_of(&args);
+	if (name == NULL)
+		return cli_usage(cmd, EXPECTED);
+	body = json_object();
+	json_object_set_new(body, args.argv[0], json_string(name));
+	free(name);
+	return change(&args, "/v1/resume", body);
 }
 
 static int
@@ -191,14 +208,12 @@ run_pauses(const struct cli_command *cmd, int argc, char **argv)
 }
 
 const struct cli_command cli_pause = { "pause",
-	"[path|source|group NAME [--for TIME] [--why TEXT]]",
-	"hold what goes by a path, from a source or to a group", run_pause,
-	options };
-const struct cli_command cli_drain = { "drain",
-	"SOURCE [--for TIME] [--why TEXT]",
-	"let what would leave from a source leave from another", run_drain,
-	options };
-const struct cli_command cli_resume = { "resume", "path|source|group NAME",
+	"[path|source|group NAME | mail WORD... [--for TIME] [--why TEXT]]",
+	"hold what goes by a path, from a source or to a group, or just some "
+	"mail",
+	run_pause, options };
+const struct cli_command cli_resume = { "resume",
+	"path|source|group NAME | mail WORD...",
 	"end a pause or a drain", run_resume, NULL };
 const struct cli_command cli_pauses = { "pauses", "",
 	"list what is paused and drained", run_pauses, NULL };

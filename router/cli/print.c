@@ -109,6 +109,27 @@ cli_print_json_rows(const json_t *rows)
 		cli_print_json(json_incref(row));
 }
 
+void
+cli_print_event(const char *before, const json_t *event, bool id)
+{
+	static const char *const parts[] = { "at", "event", "id", "path",
+		"peer", "stage", "reason", "enhanced", "text" };
+	json_int_t code = json_integer_value(json_object_get(event, "code"));
+
+	fputs(before, stdout);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const char *text = cli_text(event, parts[i]);
+
+		if (strcmp(parts[i], "enhanced") == 0 && code != 0)
+			printf(" %" JSON_INTEGER_FORMAT, code);
+		if (*text == '\0' || (strcmp(parts[i], "id") == 0 && !id))
+			continue;
+		putchar(' ');
+		cli_print(stdout, text);
+	}
+	putchar('\n');
+}
+
 const char *
 cli_text(const json_t *object, const char *key)
 {

@@ -14,10 +14,12 @@ static const struct cli_option options[] = {
 	{ "path", "PATH", "what goes by this path" },
 	{ "carrier", "CARRIER", "what goes to this carrier" },
 	{ "limit", "N", "list at most so many (100)" },
-	{ "all", NULL, "retry or delete all there is" },
+	{ "all", NULL, "retry, delete or hold all there is" },
+	{ "why", "TEXT", "hold: for those who find it held" },
+	{ "dry-run", NULL, "retry, delete, hold: say how many, only" },
 	{ NULL, NULL, NULL },
 };
-enum { SELECTORS = 5, OPTION_LIMIT = 5, OPTION_ALL };
+enum { SELECTORS = 5, OPTION_LIMIT = 5, OPTION_ALL, OPTION_WHY, OPTION_DRY };
 
 /* -- list
  * ------------------------------------------------------------------------- */
@@ -56,7 +58,8 @@ queue_list(const struct cli_command *cmd, const struct cli_args *args)
 	json_t *reply, *rows;
 	size_t i;
 
-	if (args->argc > 1 || args->value[OPTION_ALL] != NULL)
+	if (args->argc > 1 || args->value[OPTION_ALL] != NULL ||
+	    args->value[OPTION_WHY] != NULL || args->value[OPTION_DRY] != NULL)
 		return cli_usage(cmd, "queue list takes selectors and --limit");
 	str_adds(&url, "/v1/queue");
 	for (i = 0; i <= OPTION_LIMIT; i++)
@@ -89,6 +92,20 @@ line(const char *name, const char *text)
 }
 
 static void
+show_held(const json_t *row)
+{
+	const json_t *held = json_object_get(row, "held");
+	struct str text = STR_INIT;
+
+	if (!json_is_object(held))
+		return;
+	str_addf(&text, "by %s since %s: %s", cli_text(held, "who"),
+	    cli_text(held, "since"), cli_text(held, "why"));
+	line("held", text.data);
+	str_release(&text);
+}
+
+static void
 show_row(const json_t *row)
 {
 	static const char *const plain[] = { "from", "user", "listener",
@@ -104,6 +121,7 @@ show_row(const json_t *row)
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (*cli_text(row, plain[i]) != '\0')
 			line(plain[i], cli_text(row, plain[i]));
+	show_held(row);
 	str_addf(&text, "%s, rule %s of rule set %s", cli_text(row, "path"),
 	    cli_text(row, "rule"), cli_text(row, "ruleset"));
 	line("path", text.data);
@@ -117,25 +135,6 @@ show_row(const json_t *row)
 	line("lane",
 	    json_is_object(lane) ? cli_text(lane, "state") : "not in use now");
 	str_release(&text);
-}
-
-static void
-show_event(const json_t *event)
-{
-	static const char *const parts[] = { "at", "event", "id", "path",
-		"peer", "stage", "reason", "enhanced", "text" };
-	json_int_t code = json_integer_value(json_object_get(event, "code"));
-
-	fputs("  event    ", stdout);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (strcmp(parts[i], "enhanced") == 0 && code != 0)
-			printf(" %" JSON_INTEGER_FORMAT, code);
-		if (*cli_text(event, parts[i]) == '\0')
-			continue;
-		putchar(' ');
-		cli_print(stdout, cli_text(event, parts[i]));
-	}
-	putchar('\n');
 }
 
 static bool
@@ -172,7 +171,7 @@ queue_show(const struct cli_command *cmd, const struct cli_args *args)
 	for (i = 0; (row = json_array_get(
 			 json_object_get(reply, "events"), i)) != NULL;
 	     i++)
-		show_event(row);
+		cli_print_event("  event    ", row, true);
 	json_decref(reply);
 	return CLI_GOOD;
 }
@@ -224,6 +223,11 @@ queue_lanes(const struct cli_command *cmd, const struct cli_args *args)
 	if ((reply = cli_ask(args, "/v1/status", NULL, NULL)) == NULL)
 		return CLI_BAD;
 	lanes = json_object_get(reply, "lanes");
+	if (!args->json && json_object_get(reply, "node") != NULL) {
+		fputs("lanes of node ", stdout);
+		cli_print(stdout, cli_text(reply, "node"));
+		fputs("; each node has its own\n", stdout);
+	}
 	if (!args->json)
 		print_lanes(lanes);
 	if (args->json)
@@ -232,7 +236,7 @@ queue_lanes(const struct cli_command *cmd, const struct cli_args *args)
 	return CLI_GOOD;
 }
 
-/* -- retry and delete
+/* -- retry, delete and hold
  * ---------------------------------------------------------------- */
 
 static int
@@ -241,6 +245,8 @@ queue_edit(const struct cli_command *cmd, const struct cli_args *args,
 {
 	json_t *body = json_object(), *reply;
 	bool all = args->value[OPTION_ALL] != NULL;
+	bool dry = args->value[OPTION_DRY] != NULL;
+	bool hold = strcmp(args->argv[0], "hold") == 0;
 	json_int_t changed;
 
 	for (size_t i = 0; i < SELECTORS; i++)
@@ -250,25 +256,32 @@ queue_edit(const struct cli_command *cmd, const struct cli_args *args,
 	if (args->argc == 2)
 		json_object_set_new(body, "id", json_string(args->argv[1]));
 	if (args->argc > 2 || args->value[OPTION_LIMIT] != NULL ||
-	    all == (json_object_size(body) > 0)) {
+	    all == (json_object_size(body) > 0) ||
+	    (hold && !dry) != (args->value[OPTION_WHY] != NULL)) {
 		json_decref(body);
 		return cli_usage(cmd,
 		    "queue %s takes an id or selectors, or "
-		    "--all alone",
-		    args->argv[0]);
+		    "--all alone%s",
+		    args->argv[0], hold ? ", and --why" : "");
 	}
 	if (all)
 		json_object_set_new(body, "all", json_true());
+	if (args->value[OPTION_WHY] != NULL)
+		json_object_set_new(
+		    body, "why", json_string(args->value[OPTION_WHY]));
+	if (dry)
+		json_object_set_new(body, "dry_run", json_true());
 	if ((reply = cli_ask(args, path, body, NULL)) == NULL)
 		return CLI_BAD;
-	changed = json_integer_value(json_object_get(reply, "changed"));
+	changed = json_integer_value(
+	    json_object_get(reply, dry ? "would_change" : "changed"));
 	if (args->json) {
 		cli_print_json(reply);
 		return changed > 0 ? CLI_GOOD : CLI_BAD;
 	}
 	json_decref(reply);
-	printf("%" JSON_INTEGER_FORMAT " recipient%s %s\n", changed,
-	    changed == 1 ? "" : "s", done);
+	printf("%" JSON_INTEGER_FORMAT " recipient%s %s%s\n", changed,
+	    changed == 1 ? "" : "s", dry ? "would be " : "", done);
 	return changed > 0 ? CLI_GOOD : CLI_BAD;
 }
 
@@ -284,6 +297,12 @@ queue_delete(const struct cli_command *cmd, const struct cli_args *args)
 	return queue_edit(cmd, args, "/v1/queue/delete", "deleted");
 }
 
+static int
+queue_hold(const struct cli_command *cmd, const struct cli_args *args)
+{
+	return queue_edit(cmd, args, "/v1/queue/hold", "held");
+}
+
 static const struct verb {
 	const char *name;
 	int (*run)(const struct cli_command *, const struct cli_args *);
@@ -293,6 +312,7 @@ static const struct verb {
 	{ "show", queue_show },
 	{ "retry", queue_retry },
 	{ "delete", queue_delete },
+	{ "hold", queue_hold },
 };
 
 static int
@@ -306,10 +326,11 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (args.argc > 0 && strcmp(verbs[i].name, args.argv[0]) == 0)
 			return verbs[i].run(cmd, &args);
-	return cli_usage(cmd, "expected list, lanes, show, retry or delete");
+	return cli_usage(cmd, "expected list, lanes, show, retry, delete or hold");
 }
 
 const struct cli_command cli_queue = { "queue",
-	"list|lanes|show ID|retry|delete [ID] [--to A] [--domain D] ...",
-	"list what waits and where, show why, try it now, delete it", run,
+	"list|lanes|show ID|retry|delete|hold [ID] [--to A] [--domain D] ...",
+	"list what waits and where, show why, try it now, hold or delete it",
+	run,
 	options };

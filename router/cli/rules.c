@@ -118,7 +118,7 @@ static bool
 is_named(
     const struct cli_set *set, const struct rules_file *file, const char *name)
 {
-	const char *main = set->file[0].name, *slash = strrchr(main, '/');
+	const char *main = set->set.file[0].name, *slash = strrchr(main, '/');
 	size_t folder = slash ? (size_t)(slash - main) + 1 : 0;
 
 	return strcmp(file->name, name) == 0 ||
@@ -132,10 +132,10 @@ show_set(const struct cli_args *args, const struct cli_set *set)
 	const char *only = args->value[RULES_FILE];
 	bool found = false;
 
-	for (size_t i = 0; i < set->n; i++) {
-		if (only != NULL && !is_named(set, &set->file[i], only))
+	for (size_t i = 0; i < set->set.n; i++) {
+		if (only != NULL && !is_named(set, &set->set.file[i], only))
 			continue;
-		show_file(args, &set->file[i], only == NULL && set->n > 1);
+		show_file(args, &set->set.file[i], only == NULL && set->set.n > 1);
 		found = true;
 	}
 	return found ? CLI_GOOD

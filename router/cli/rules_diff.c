@@ -12,6 +12,8 @@
 #include "mta/base/str.h"
 #include "mta/smtp/address.h"
 #include "router/config_int.h"
+#include "router/rules_moves.h"
+#include "router/store/store.h"
 
 #define PAGE	      "1000" /* messages asked for at once */
 #define SINCE_DEFAULT "24h"
@@ -42,7 +44,7 @@ load(const struct diff *d, const char *file, const struct cli_set *given,
 {
 	struct str report = STR_INIT;
 	struct ruleset *rules = config_load_rules(d->config, file,
-	    given ? given->file : NULL, given ? given->n : 0, &report);
+	    given ? given->set.file : NULL, given ? given->set.n : 0, &report);
 
 	if (rules == NULL || file != NULL)
 		cli_print_lines(stderr, report.data);
@@ -80,42 +82,6 @@ load_running(struct diff *d)
 /* -- the mail
  * -------------------------------------------------------------------- */
 
-static void
-ask_about(struct diff *d, const struct rules_query *message,
-    const struct address *from, const char *address, bool irregular)
-{
-	struct rules_query query = *message;
-	char local[ADDRESS_LOCAL_MAX + 1];
-	const char *at = strrchr(address, '@');
-	size_t len = at ? (size_t)(at - address) : 0;
-
-	if (at == NULL || len > ADDRESS_LOCAL_MAX)
-		return;
-	memcpy(local, address, len);
-	local[len] = '\0';
-	query.from_local = from->local;
-	query.from_domain = from->domain;
-	query.to_local = local;
-	query.to_domain = at + 1;
-	query.irregular = irregular;
-	moves_add(d->moves, &query, address);
-}
-
-/* As message_set_from does: at the last '@'. Longer than an address can be:
- * cut. */
-static void
-split_sender(struct address *from, const char *text)
-{
-	const char *at = strrchr(text, '@');
-
-	*from = (struct address){ .null = at == NULL };
-	if (at == NULL)
-		return;
-	snprintf(
-	    from->local, sizeof(from->local), "%.*s", (int)(at - text), text);
-	snprintf(from->domain, sizeof(from->domain), "%s", at + 1);
-}
-
 /* A row has a hundred recipients at most: the next is of the same message when
  * all else is the same. */
 static bool
@@ -134,26 +100,27 @@ is_continued(const json_t *last, const json_t *row)
 }
 
 static void
-replay_message(struct diff *d, json_t *row)
+replay_message(struct diff *d, json_t *message)
 {
-	struct rules_query query = {
-		.user = cli_text(row, "user"),
-		.listener = cli_text(row, "listener"),
-		.header_from = cli_text(row, "header_from"),
-		.tags = cli_text(row, "tags"),
-		.size =
-		    (uint64_t)json_integer_value(json_object_get(row, "size")),
+	struct traffic_row row = {
+		.from = cli_text(message, "from"),
+		.user = cli_text(message, "user"),
+		.listener = cli_text(message, "listener"),
+		.header_from = cli_text(message, "header_from"),
+		.tags = cli_text(message, "tags"),
+		.size = (uint64_t)json_integer_value(
+		    json_object_get(message, "size")),
 	};
-	const json_t *list = json_object_get(row, "to"), *to;
-	struct address from;
+	const json_t *list = json_object_get(message, "to"), *to;
 
-	split_sender(&from, cli_text(row, "from"));
-	d->messages += !is_continued(d->last, row);
+	d->messages += !is_continued(d->last, message);
 	json_decref(d->last);
-	d->last = json_incref(row);
-	for (size_t i = 0; (to = json_array_get(list, i)) != NULL; i++)
-		ask_about(d, &query, &from, cli_text(to, "address"),
-		    json_is_true(json_object_get(to, "irregular")));
+	d->last = json_incref(message);
+	for (size_t i = 0; (to = json_array_get(list, i)) != NULL; i++) {
+		row.address = cli_text(to, "address");
+		row.irregular = json_is_true(json_object_get(to, "irregular"));
+		moves_add_mail(d->moves, &row);
+	}
 }
 
 static json_t *
@@ -212,11 +179,18 @@ replay(struct diff *d)
 static void
 add_listed(void *arg, const struct address *from, const struct address *to)
 {
+	struct diff *d = arg;
 	struct str address = STR_INIT;
-	struct rules_query query = { .user = "" };
+	struct rules_query query = {
+		.from_local = from->local,
+		.from_domain = from->domain,
+		.to_local = to->local,
+		.to_domain = to->domain,
+		.irregular = to->irregular,
+	};
 
 	str_addf(&address, "%s@%s", to->local, to->domain);
-	ask_about(arg, &query, from, address.data, to->irregular);
+	moves_add(d->moves, &query, address.data);
 	str_release(&address);
 }
 
@@ -323,40 +297,14 @@ print_table(struct diff *d)
 /* -- for programs
  * ---------------------------------------------------------------- */
 
-static json_t *
-decision_json(const struct rules_decision *d)
-{
-	static const char *const actions[] = {
-		[RULES_VIA] = "via",
-		[RULES_REJECT] = "reject",
-		[RULES_HOLD] = "hold",
-		[RULES_DISCARD] = "discard",
-	};
-	static const char *const local_parts[] = {
-		[RULES_LOCAL_PART_SHAPE] = "shape",
-		[RULES_LOCAL_PART_QUOTE] = "quote",
-		[RULES_LOCAL_PART_RAW] = "raw",
-	};
-
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s?, s:s?, s:s?, s:s}",
-	    "rule", d->rule->name, "file", d->rule->file, "line",
-	    (int)d->rule->line, "action", actions[d->action], "path", d->path,
-	    "pool", d->pool, "configuration_set", d->configuration_set,
-	    "fallback", d->fallback, "local_part", local_parts[d->local_part]);
-}
-
 static void
 print_move_json(const struct move *move)
 {
-	json_t *samples = json_array();
-
-	for (size_t i = 0; i < MOVE_SAMPLES && move->sample[i] != NULL; i++)
-		json_array_append_new(samples, json_string(move->sample[i]));
 	cli_print_json(json_pack("{s:o, s:o, s:s?, s:s?, s:I, s:o}", "from",
-	    decision_json(&move->from), "to", decision_json(&move->to),
-	    "carrier", move->carrier, "domain",
+	    moves_decision_json(&move->from), "to",
+	    moves_decision_json(&move->to), "carrier", move->carrier, "domain",
 	    *move->domain ? move->domain : NULL, "count",
-	    (json_int_t)move->count, "samples", samples));
+	    (json_int_t)move->count, "samples", moves_samples_json(move)));
 }
 
 static json_t *

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "router/rules_files.h"
+
 /* NULL: told. */
 static char *
 format(const char *name, const char *text, size_t len)
@@ -46,8 +48,8 @@ deliver(const struct cli_args *args, const char *name, const char *formatted,
 		return check(args, name, same);
 	if (args->value[RULES_WRITE] == NULL)
 		fputs(formatted, stdout);
-	else if (!same &&
-		 cli_file_replace(name, formatted, strlen(formatted), &e) != 0)
+	else if (!same && rules_file_replace(
+			      name, formatted, strlen(formatted), &e) != 0)
 		return cli_fail("%s", e.text);
 	return CLI_GOOD;
 }
@@ -61,7 +63,7 @@ fmt_file(const struct cli_args *args, const char *name)
 	size_t len = 0;
 	int rc = CLI_BAD;
 
-	if ((text = cli_file_read(name, &len, &e)) == NULL)
+	if ((text = rules_file_read(name, &len, &e)) == NULL)
 		return cli_fail("%s", e.text);
 	if ((formatted = format(shown, text, len)) != NULL)
 		rc = deliver(args, shown, formatted,

@@ -8,15 +8,14 @@
 #include "router/cli/rules_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "mta/base/alloc.h"
 #include "mta/base/str.h"
+#include "router/rules_files.h"
 
 struct rollback {
 	const struct cli_args *args;
@@ -46,23 +45,13 @@ fetch(const struct cli_args *args, const char *which, struct cli_set *set)
 static int
 lock_folder(const char *rules_file)
 {
-	const char *slash = strrchr(rules_file, '/');
-	char *folder =
-	    slash ? xstrndup(rules_file, (size_t)(slash - rules_file) + 1)
-		  : xstrdup(".");
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err e = ERR_INIT;
+	int fd = rules_folder_lock(rules_file, &e);
 
-	if (fd < 0) {
-		cli_fail("cannot open '%s': %s", folder, strerror(errno));
-	} else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		cli_fail(errno == EWOULDBLOCK
-			     ? "another rollback is at work in '%s'"
-			     : "cannot lock '%s'",
-		    folder);
-		close(fd);
-		fd = -1;
-	}
-	free(folder);
+	if (fd < 0 && e.code == EWOULDBLOCK)
+		cli_fail("another rollback is at work on '%s'", rules_file);
+	else if (fd < 0)
+		cli_fail("%s", e.text);
 	return fd;
 }
 
@@ -82,7 +71,7 @@ check_set(const struct rollback *rb)
 			 "nothing is changed",
 		    rb->number);
 		rc = -1;
-	} else if (strcmp(ruleset_version(rules), rb->set.version) != 0) {
+	} else if (strcmp(ruleset_version(rules), rb->set.set.version) != 0) {
 		cli_fail("the files of rule set %s do not make it up any more: "
 			 "nothing is changed",
 		    rb->number);
@@ -160,7 +149,7 @@ prepare(struct rollback *rb)
 	if (fetch(rb->args, rb->number, &rb->set) != 0 ||
 	    fetch(rb->args, "running", &rb->running) != 0)
 		return -1;
-	if (restore_init(&rb->restore, &rb->set, &rb->running,
+	if (restore_init(&rb->restore, &rb->set.set, &rb->running.set,
 		rb->config->rules_file, &e) != 0) {
 		cli_fail("%s: nothing is changed", e.text);
 		return -1;
@@ -197,7 +186,7 @@ check_disk(const struct rollback *rb)
 
 	if (rules == NULL)
 		cli_print_lines(stderr, report.data);
-	else if (strcmp(ruleset_version(rules), rb->set.version) != 0)
+	else if (strcmp(ruleset_version(rules), rb->set.set.version) != 0)
 		tell_foreign(rb, rules);
 	else
 		rc = 0;
@@ -212,7 +201,8 @@ static bool
 is_in_force(const struct rollback *rb)
 {
 	json_t *reply = cli_ask(rb->args, "/v1/rules?limit=1", NULL, NULL);
-	bool same = strcmp(cli_text(reply, "running"), rb->set.version) == 0;
+	bool same =
+	    strcmp(cli_text(reply, "running"), rb->set.set.version) == 0;
 
 	json_decref(reply);
 	return same;
@@ -266,14 +256,15 @@ apply(struct rollback *rb)
 	int rc = 0;
 
 	hold_signals(true);
-	if (restore_write(&rb->restore, &e) != 0) {
+	if (restore_write(&rb->restore, NULL, &e) != 0) {
 		cli_fail("%s", e.text);
 		rc = -1;
 	}
 	if (rc == 0)
 		rc = check_disk(rb) != 0 || reload(rb) != 0 ? -1 : 0;
 	if (rc != 0) {
-		restore_undo(&rb->restore);
+		if (restore_undo(&rb->restore, &e) != 0)
+			cli_fail("%s", e.text);
 		cli_fail("not rolled back: the files are as they were, and "
 			 "the running rules stay");
 	}
@@ -308,7 +299,7 @@ print_text(const struct rollback *rb)
 	}
 	cli_print_lines(stdout, rb->report);
 	printf("rule set %s is in force, version %s\n", rb->number,
-	    rb->set.version);
+	    rb->set.set.version);
 }
 
 static void
@@ -325,7 +316,7 @@ print_json(const struct rollback *rb)
 			json_array_append_new(kept, json_string(f->kept));
 	}
 	cli_print_json(json_pack("{s:b, s:s, s:s, s:o, s:o, s:s}", "ok", 1,
-	    "number", rb->number, "version", rb->set.version, "written",
+	    "number", rb->number, "version", rb->set.set.version, "written",
 	    written, "kept", kept, "report", rb->report));
 }
 

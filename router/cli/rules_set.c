@@ -22,20 +22,22 @@ cli_set_init(struct cli_set *set, json_t *reply)
 	size_t n = json_array_size(files);
 
 	*set = (struct cli_set){ .reply = reply };
-	set->version = cli_text(json_object_get(reply, "set"), "version");
-	set->file = xcalloc(n + 1, sizeof(*set->file));
+	set->set.version = cli_text(json_object_get(reply, "set"), "version");
+	set->set.file = xcalloc(n + 1, sizeof(*set->set.file));
 	for (size_t i = 0; i < n; i++) {
 		const json_t *file = json_array_get(files, i);
 		const json_t *text = json_object_get(file, "text");
 
-		set->file[i].name = cli_text(file, "name");
-		set->file[i].text = json_string_value(text);
-		set->file[i].len = json_string_length(text);
-		if (*set->file[i].name == '\0' || set->file[i].text == NULL)
+		struct rules_file *f = &set->set.file[i];
+
+		f->name = cli_text(file, "name");
+		f->text = json_string_value(text);
+		f->len = json_string_length(text);
+		if (*f->name == '\0' || f->text == NULL)
 			return not_understood(set);
 	}
-	set->n = n;
-	if (n == 0 || *set->version == '\0')
+	set->set.n = n;
+	if (n == 0 || *set->set.version == '\0')
 		return not_understood(set);
 	return 0;
 }
@@ -44,6 +46,6 @@ void
 cli_set_clear(struct cli_set *set)
 {
 	json_decref(set->reply);
-	free(set->file);
-	*set = (struct cli_set){ .n = 0 };
+	free(set->set.file);
+	*set = (struct cli_set){ .reply = NULL };
 }

@@ -6,123 +6,138 @@
 
 #include "mta/base/str.h"
 #include "router/cli/cli.h"
+#include "router/cli/live.h"
+#include "router/cli/stats_int.h"
 #include "router/stats.h"
+#include "router/window.h"
 
-static const char *const counts[] = { "accepted", "sent", "delivered",
-	"bounced", "filtered", "deferred", "expired", "complained",
-	"suppressed", "queued" };
-static const char *const rates[] = { "delivery_rate", "low", "high" };
-#define NCOUNTS (sizeof(counts) / sizeof(counts[0]))
-#define NRATES	(sizeof(rates) / sizeof(rates[0]))
+#define BY_DEFAULT    "path,carrier"
+#define WATCH_DEFAULT 2 /* s */
+
+enum {
+	OPTION_BY,
+	OPTION_WINDOW,
+	OPTION_PATH,
+	OPTION_CARRIER,
+	OPTION_SENDER,
+	OPTION_RULE,
+	OPTION_WIDE,
+	OPTION_CSV,
+	OPTION_WATCH,
+};
 
 static const struct cli_option options[] = {
-	{ "by", "NAMES", "path, carrier, sender, source, rule; joined by ','" },
+	[OPTION_BY] = { "by", "NAMES",
+	    "path, carrier, group, sender, source, rule, configuration-set; "
+	    "joined by ','" },
+	[OPTION_WINDOW] = { "window", "WINDOW",
+	    "1h, 24h, 7d, 90d, last:N sent messages, or all" },
+	[OPTION_PATH] = { "path", "NAME", "only what goes by that path" },
+	[OPTION_CARRIER] = { "carrier", "NAME", "only to that carrier" },
+	[OPTION_SENDER] = { "sender", "DOMAIN", "only of that sender" },
+	[OPTION_RULE] = { "rule", "NAME", "only by that rule" },
+	[OPTION_WIDE] = { "wide", NULL, "all columns" },
+	[OPTION_CSV] = { "csv", NULL, "comma-separated, all columns" },
+	[OPTION_WATCH] = { "watch", NULL,
+	    "again and again, every 2 seconds or as many as are given" },
 	{ NULL, NULL, NULL },
 };
 
+struct question {
+	const struct cli_args *args;
+	unsigned by;
+	int64_t seconds;
+	bool shown; /* before */
+	struct str url;
+};
+
 static void
-add_numbers(struct cli_table *t, const json_t *row)
+make_url(struct question *q)
 {
-	char buf[64];
+	static const struct {
+		int option;
+		const char *name;
+	} passed[] = { { OPTION_BY, "by" }, { OPTION_WINDOW, "window" },
+		{ OPTION_PATH, "path" }, { OPTION_CARRIER, "carrier" },
+		{ OPTION_SENDER, "sender" }, { OPTION_RULE, "rule" } };
 
-	for (size_t i = 0; i < NCOUNTS; i++) {
-		snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
-		    json_integer_value(json_object_get(row, counts[i])));
-		cli_table_add(t, buf);
-	}
-	for (size_t i = 0; i < NRATES; i++) {
-		const json_t *rate = json_object_get(row, rates[i]);
-
-		snprintf(
-		    buf, sizeof(buf), "%.2f%%", json_number_value(rate) * 100);
-		cli_table_add(t, json_is_number(rate) ? buf : "-");
-	}
+	str_adds(&q->url, "/v1/stats");
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		if (q->args->value[passed[i].option] != NULL)
+			cli_query_add(&q->url, passed[i].name,
+			    q->args->value[passed[i].option]);
 }
 
-static void
-add_heads(struct cli_table *t, unsigned by, size_t keys)
+static int
+show(void *arg, FILE *out)
 {
-	for (int d = 0; d < STATS_DIMENSIONS; d++)
-		if (by & (1u << d))
-			cli_table_add(
-			    t, stats_dimension_name((enum stats_dimension)d));
-	for (size_t i = 0; i < NCOUNTS; i++)
-		cli_table_add(t, counts[i]);
-	for (size_t i = 0; i < NRATES; i++)
-		cli_table_add(t, rates[i]);
-	for (size_t i = 0; i < NCOUNTS + NRATES; i++)
-		cli_table_right(t, keys + i);
+	struct question *q = arg;
+	const char *const *value = q->args->value;
+	json_t *reply = cli_ask(q->args, q->url.data, NULL, NULL);
+
+	if (reply == NULL)
+		return CLI_BAD;
+	if (q->args->json) {
+		cli_print_json_rows(json_object_get(reply, "rows"));
+	} else if (value[OPTION_CSV] != NULL) {
+		stats_print_csv(reply, q->by, out);
+	} else {
+		if (q->shown)
+			fputc('\n', out);
+		stats_print_table(
+		    reply, q->by, value[OPTION_WIDE] != NULL, out);
+	}
+	q->shown = value[OPTION_WATCH] != NULL;
+	json_decref(reply);
+	return CLI_GOOD;
 }
 
-static void
-add_keys(struct cli_table *t, unsigned by, const json_t *row)
+/* -1: it can be asked. */
+static int
+check(const struct cli_command *cmd, struct question *q)
 {
-	for (int d = 0; d < STATS_DIMENSIONS; d++) {
-		const char *key;
+	const struct cli_args *args = q->args;
+	const char *by = args->value[OPTION_BY];
+	const char *window = args->value[OPTION_WINDOW];
+	bool watch = args->value[OPTION_WATCH] != NULL;
+	struct err e = ERR_INIT;
+	struct window w;
 
-		if (!(by & (1u << d)))
-			continue;
-		key = cli_text(
-		    row, stats_dimension_name((enum stats_dimension)d));
-		cli_table_add(t, *key ? key : "-");
-	}
-}
-
-static void
-print_table(const json_t *reply, unsigned by)
-{
-	size_t keys = (size_t)__builtin_popcount(by), i;
-	struct cli_table *t = cli_table_new(keys + NCOUNTS + NRATES);
-	json_t *row;
-
-	add_heads(t, by, keys);
-	for (i = 0;
-	     (row = json_array_get(json_object_get(reply, "rows"), i)) != NULL;
-	     i++) {
-		add_keys(t, by, row);
-		add_numbers(t, row);
-	}
-	for (i = 0; i < keys; i++)
-		cli_table_add(t, i == 0 ? "total" : "");
-	add_numbers(t, json_object_get(reply, "total"));
-	cli_table_print(&t, stdout);
+	if (args->argc > (watch ? 1 : 0))
+		return cli_usage(cmd, "too many arguments");
+	if (args->argc > 0 && cli_live_seconds(args->argv[0], &q->seconds) != 0)
+		return cli_usage(cmd, "--watch takes seconds, from 1 to 86400");
+	if (args->value[OPTION_CSV] != NULL && (args->json || watch))
+		return cli_usage(
+		    cmd, "--csv goes with neither --json nor --watch");
+	if (stats_parse_by(by != NULL ? by : BY_DEFAULT, &q->by, &e) != 0 ||
+	    (window != NULL && window_parse(window, &w, &e) != 0))
+		return cli_usage(cmd, "%s", e.text);
+	return -1;
 }
 
 static int
 run(const struct cli_command *cmd, int argc, char **argv)
 {
-	struct str url = STR_INIT;
-	struct err e = ERR_INIT;
 	struct cli_args args;
-	unsigned by;
-	const char *text;
-	json_t *reply, *row;
-	size_t i;
+	struct question q = {
+		.args = &args, .seconds = WATCH_DEFAULT, .url = STR_INIT
+	};
 	int rc = cli_parse(cmd, &args, argc, argv);
 
+	if (rc < 0)
+		rc = check(cmd, &q);
 	if (rc >= 0)
 		return rc;
-	if (args.argc > 0)
-		return cli_usage(cmd, "too many arguments");
-	text = args.value[0] ? args.value[0] : "path,carrier";
-	if (stats_parse_by(text, &by, &e) != 0)
-		return cli_usage(cmd, "%s", e.text);
-	str_adds(&url, "/v1/stats");
-	cli_query_add(&url, "by", text);
-	reply = cli_ask(&args, url.data, NULL, NULL);
-	str_release(&url);
-	if (reply == NULL)
-		return CLI_BAD;
-	if (!args.json)
-		print_table(reply, by);
-	else
-		for (i = 0; (row = json_array_get(
-				 json_object_get(reply, "rows"), i)) != NULL;
-		     i++)
-			cli_print_json(json_incref(row));
-	json_decref(reply);
-	return CLI_GOOD;
+	make_url(&q);
+	rc = args.value[OPTION_WATCH] != NULL ? cli_live(q.seconds, show, &q)
+					      : show(&q, stdout);
+	str_release(&q.url);
+	return rc;
 }
 
-const struct cli_command cli_stats = { "stats", "[--by NAMES]",
+const struct cli_command cli_stats = { "stats",
+	"[--by NAMES] [--window WINDOW] [--path NAME] [--carrier NAME] "
+	"[--sender DOMAIN] [--rule NAME] [--wide | --csv] "
+	"[--watch [SECONDS]]",
 	"count what became of the mail, per path and carrier", run, options };

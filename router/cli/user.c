@@ -1,5 +1,6 @@
 /*
- * user.c - `oiwake user`: who may submit mail.
+ * user.c - `oiwake user`: who may submit mail, and who may do what in the
+ * console.
  *
  * Works on the users file itself, which the daemon reads again by itself. A
  * password comes from standard input, without echo where that is a terminal;
@@ -13,6 +14,8 @@
 #include "router/cli/cli.h"
 #include "router/users.h"
 #include "router/users_int.h"
+
+enum { OPTION_ROLE, OPTION_CONSOLE };
 
 #define PASSWORD_ROOM (USERS_PASSWORD_MAX + 3) /* one too many, LF, NUL */
 
@@ -70,35 +73,38 @@ read_new_password(char buf[static PASSWORD_ROOM])
  * -------------------------------------------------------------------- */
 
 static int
-user_add(const char *file, const char *name)
+user_add(const char *file, const char *name, enum user_role role)
 {
 	char password[PASSWORD_ROOM] = "";
 	struct err e = ERR_INIT;
 	int rc = read_new_password(password);
 
-	if (rc == CLI_GOOD && users_file_set(file, name, password, &e) != 0)
+	if (rc == CLI_GOOD &&
+	    users_file_set(file, name, password, role, &e) != 0)
 		rc = cli_fail("%s", e.text);
 	explicit_bzero(password, sizeof(password));
 	return rc;
 }
 
 static int
-user_remove(const char *file, const char *name)
+user_remove(const char *file, const char *name, enum user_role role)
 {
 	struct err e = ERR_INIT;
 
+	(void)role;
 	if (users_file_remove(file, name, &e) != 0)
 		return cli_fail("%s", e.text);
 	return CLI_GOOD;
 }
 
 static int
-user_check(const char *file, const char *name)
+user_check(const char *file, const char *name, enum user_role role)
 {
 	char password[PASSWORD_ROOM] = "";
 	struct err e = ERR_INIT;
 	int match, rc = read_password("password: ", password);
 
+	(void)role;
 	if (rc == CLI_GOOD) {
 		match = users_file_verify(file, name, password, &e);
 		if (match < 0)
@@ -113,21 +119,24 @@ user_check(const char *file, const char *name)
 }
 
 static void
-print_name(void *arg, const char *name)
+print_name(void *arg, const char *name, enum user_role role)
 {
 	const bool *json = arg;
 
 	if (*json) {
-		cli_print_json(json_pack("{s:s%}", "user", name, strlen(name)));
+		cli_print_json(json_pack("{s:s%,s:s}", "user", name,
+		    strlen(name), "role", user_role_name(role)));
 		return;
 	}
 	cli_print(stdout, name);
+	if (role != ROLE_NONE)
+		printf("  %s", user_role_name(role));
 	putchar('\n');
 }
 
 static const struct verb {
 	const char *name;
-	int (*run)(const char *file, const char *user);
+	int (*run)(const char *file, const char *user, enum user_role);
 } verbs[] = {
 	{ "add", user_add },
 	{ "remove", user_remove },
@@ -156,9 +165,35 @@ user_list(const char *file, bool json)
 	return CLI_GOOD;
 }
 
+/* The console's own file, where it has one. */
+static const char *
+console_users(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nwebs; i++)
+		if (cfg->webs[i].console)
+			return cfg->webs[i].users_file;
+	return NULL;
+}
+
+static int
+run_on(const struct verb *verb, const struct cli_args *args, const char *file,
+    enum user_role role)
+{
+	if (file == NULL && args->value[OPTION_CONSOLE] != NULL)
+		return cli_fail(
+		    "no users file: %s has no console", args->config);
+	if (file == NULL)
+		return cli_fail(
+		    "no users file: %s does not set 'users'", args->config);
+	if (verb->run == NULL)
+		return user_list(file, args->json);
+	return verb->run(file, args->argv[1], role);
+}
+
 static int
 run(const struct cli_command *cmd, int argc, char **argv)
 {
+	enum user_role role = ROLE_NONE;
 	const struct verb *verb;
 	struct cli_args args;
 	struct config *cfg;
@@ -169,18 +204,29 @@ run(const struct cli_command *cmd, int argc, char **argv)
 	if ((verb = find_verb(&args)) == NULL)
 		return cli_usage(cmd, "expected add NAME, remove NAME, check "
 				      "NAME or list");
+	if (args.value[OPTION_ROLE] != NULL) {
+		role = user_role_of(args.value[OPTION_ROLE]);
+		if (verb->run != user_add || role == ROLE_NONE)
+			return cli_usage(cmd, "--role goes with add, and is "
+					      "view, operate or admin");
+	}
 	if ((cfg = cli_config(&args, CONFIG_SETTINGS)) == NULL)
 		return CLI_BAD;
-	if (cfg->users_file == NULL)
-		rc = cli_fail(
-		    "no users file: %s does not set 'users'", args.config);
-	else if (verb->run == NULL)
-		rc = user_list(cfg->users_file, args.json);
-	else
-		rc = verb->run(cfg->users_file, args.argv[1]);
+	rc = run_on(verb, &args,
+	    args.value[OPTION_CONSOLE] != NULL ? console_users(cfg)
+					       : cfg->users_file,
+	    role);
 	config_unref(&cfg);
 	return rc;
 }
 
+static const struct cli_option options[] = {
+	[OPTION_ROLE] = { "role", "ROLE",
+	    "may use the console: view, operate or admin" },
+	[OPTION_CONSOLE] = { "console", NULL,
+	    "the console's users, where it has a file of its own" },
+	{ NULL, NULL, NULL },
+};
+
 const struct cli_command cli_user = { "user", "add|remove|check NAME, or list",
-	"manage who may submit mail", run, NULL };
+	"manage who may submit mail or use the console", run, options };

@@ -12,6 +12,8 @@
 #include "mta/base/str.h"
 #include "router/config.h"
 #include "router/http/admin_int.h"
+#include "router/keep.h"
+#include "router/mail_scope.h"
 #include "router/path.h"
 #include "router/pause.h"
 
@@ -28,12 +30,28 @@ struct target {
 
 /* Kinds that are asked for by name; a drain is of a source. */
 static const enum pause_kind kinds[] = { PAUSE_PATH, PAUSE_SOURCE,
-	PAUSE_GROUP };
+	PAUSE_GROUP, PAUSE_MAIL };
 #define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-/* Just one of path, source and group, and none of them empty. */
-static bool
-read_target(const struct admin_request *r, struct target *t)
+/* {"kind": "mail", "name": "path=mta"} */
+static size_t
+read_kind(const struct admin_request *r, struct target *t)
+{
+	const char *kind =
+	    json_string_value(json_object_get(r->body, "kind"));
+
+	t->name = json_string_value(json_object_get(r->body, "name"));
+	for (size_t i = 0; i < NKINDS && kind != NULL; i++)
+		if (strcmp(kind, pause_kind_name(kinds[i])) == 0) {
+			t->kind = kinds[i];
+			return 1;
+		}
+	return 0;
+}
+
+/* {"mail": "path=mta"} */
+static size_t
+read_key(const struct admin_request *r, struct target *t)
 {
 	size_t found = 0;
 
@@ -47,8 +65,26 @@ read_target(const struct admin_request *r, struct target *t)
 		t->kind = kinds[i];
 		t->name = json_string_value(value);
 	}
-	return found == 1 && t->name != NULL && t->name[0] != '\0' &&
-	       strlen(t->name) <= NAME_MOST &&
+	return found;
+}
+
+static bool
+has(const struct admin_request *r, const char *key)
+{
+	return json_object_get(r->body, key) != NULL;
+}
+
+/* Just one of path, source, group and mail, either way, and not empty. */
+static bool
+read_target(const struct admin_request *r, struct target *t)
+{
+	bool by_kind = has(r, "kind");
+
+	return (by_kind ? read_kind(r, t) : read_key(r, t)) == 1 &&
+	       has(r, "name") == by_kind && t->name != NULL &&
+	       t->name[0] != '\0' &&
+	       strlen(t->name) <=
+		   (t->kind == PAUSE_MAIL ? 5 * NAME_MOST : NAME_MOST) &&
 	       !str_has_control(t->name, strlen(t->name));
 }
 
@@ -65,12 +101,12 @@ target_of(const struct admin_request *r)
 
 /* Nothing but the target and these. */
 static bool
-has_only(const struct admin_request *r, const char *a, const char *b)
+has_only(const struct admin_request *r, const char *const *keys, size_t nkeys)
 {
-	size_t n = 1;
+	size_t n = has(r, "kind") ? 2 : 1;
 
-	n += json_object_get(r->body, a) != NULL;
-	n += json_object_get(r->body, b) != NULL;
+	for (size_t i = 0; i < nkeys; i++)
+		n += has(r, keys[i]);
 	return json_object_size(r->body) == n;
 }
 
@@ -92,25 +128,54 @@ list_sources(const struct config *c, struct str *names)
 }
 
 static bool
+is_path(const struct config *c, const char *name)
+{
+	const struct config_path *path = config_path_find(c, name);
+
+	return path != NULL && path_class(path->kind) != NULL;
+}
+
+static bool
 is_known(const struct config *c, const struct target *t)
 {
-	const struct config_path *path;
-
-	if (t->kind == PAUSE_GROUP)
-		return true;
-	if (t->kind != PAUSE_PATH)
+	if (t->kind == PAUSE_SOURCE)
 		return config_source_find(c, t->name) != NULL;
-	path = config_path_find(c, t->name);
-	return path != NULL && path_class(path->kind) != NULL;
+	return t->kind != PAUSE_PATH || is_path(c, t->name);
+}
+
+static bool check_known(struct admin_request *, const struct target *);
+
+/* What it says can be read, of a path that there is; or answers. */
+static bool
+check_mail(struct admin_request *r, const struct target *t)
+{
+	struct target path = { .kind = PAUSE_PATH };
+	struct str text = STR_INIT;
+	struct mail_scope mail;
+	struct err e = ERR_INIT;
+	bool good = mail_scope_read(t->name, &mail, &text, &e) == 0;
+
+	path.name = good ? mail.path : "";
+	if (!good)
+		admin_error(r, 400, "%s", e.text);
+	else if (path.name[0] != '\0')
+		good = check_known(r, &path);
+	str_release(&text);
+	return good;
 }
 
 /* Or answers with the names there are. */
 static bool
 check_known(struct admin_request *r, const struct target *t)
 {
-	struct config *c = core_config(r->core);
+	struct config *c;
 	struct str names = STR_INIT;
-	bool known = is_known(c, t);
+	bool known;
+
+	if (t->kind == PAUSE_MAIL)
+		return check_mail(r, t);
+	c = core_config(r->core);
+	known = is_known(c, t);
 
 	if (!known) {
 		(t->kind == PAUSE_PATH ? list_paths : list_sources)(c, &names);
@@ -131,6 +196,10 @@ admin_on_kept(void *arg, const char *why)
 	struct admin_request *r = arg;
 	json_t *reply;
 
+	if (why != NULL && strcmp(why, KEEP_LATER) == 0) {
+		admin_error(r, 503, "in force on this node: %s", why);
+		return;
+	}
 	if (why != NULL) {
 		admin_error(r, 500,
 		    "in force, but forgotten at the next start: %s", why);
@@ -141,7 +210,6 @@ admin_on_kept(void *arg, const char *why)
 	admin_reply(r, 200, reply);
 }
 
-/* Domains are compared in lower case; so are the names of receiving systems. */
 static char *
 lower(const char *name)
 {
@@ -152,13 +220,56 @@ lower(const char *name)
 	return copy;
 }
 
+static char *
+canonical(const char *name)
+{
+	struct str text = STR_INIT, out = STR_INIT;
+	struct mail_scope mail;
+
+	if (mail_scope_read(name, &mail, &text, NULL) == 0)
+		mail_scope_add(&out, &mail);
+	str_release(&text);
+	return str_detach(&out);
+}
+
+/* Domains are compared in lower case; so are the names of receiving systems. */
+static char *
+name_of(const struct target *t)
+{
+	return t->kind == PAUSE_GROUP  ? lower(t->name)
+	       : t->kind == PAUSE_MAIL ? canonical(t->name)
+				       : xstrdup(t->name);
+}
+
+/* "seconds": 3600, or "until": a time. 0: until resumed. -1: it cannot be read,
+ * or is no time to pause for. */
+static int64_t
+end_of(const struct admin_request *r, int64_t now)
+{
+	const json_t *seconds = json_object_get(r->body, "seconds");
+	const json_t *time = json_object_get(r->body, "until");
+	int64_t until = -1;
+
+	if (seconds == NULL && time == NULL)
+		return 0;
+	if (seconds != NULL && time != NULL)
+		return -1;
+	if (json_is_integer(seconds) &&
+	    json_integer_value(seconds) <= SECONDS_MAX)
+		until = now + (int64_t)json_integer_value(seconds) * 1000;
+	else if (json_is_string(time) &&
+		 clock_iso_read(json_string_value(time), &until) != 0)
+		return -1;
+	return until > now && until - now <= SECONDS_MAX * INT64_C(1000)
+		   ? until
+		   : -1;
+}
+
 static void
 set(struct admin_request *r, const struct target *t)
 {
 	const char *text = json_string_value(json_object_get(r->body, "why"));
-	json_int_t seconds =
-	    json_integer_value(json_object_get(r->body, "seconds"));
-	char *name = t->kind == PAUSE_GROUP ? lower(t->name) : xstrdup(t->name);
+	char *name = name_of(t);
 	struct str who = STR_INIT, why = STR_INIT;
 	struct pause p = { .kind = t->kind, .name = name, .at = clock_wall() };
 
@@ -166,8 +277,10 @@ set(struct admin_request *r, const struct target *t)
 	admin_add_clean(&why, text != NULL ? text : "");
 	p.who = who.data;
 	p.why = why.data;
-	if (seconds > 0)
-		p.until = p.at + (int64_t)seconds * 1000;
+	/* It was good when it was asked, a moment ago. */
+	p.until = end_of(r, p.at);
+	if (p.until < 0)
+		p.until = p.at;
 	pauses_set(core_pauses(r->core), &p, admin_on_kept, r);
 	str_release(&who);
 	str_release(&why);
@@ -183,21 +296,34 @@ pause_it(struct admin_request *r)
 	set(r, &t);
 }
 
+/* Every recipient is held against each pause of mail. */
+static bool
+check_room(struct admin_request *r, const struct target *t)
+{
+	if (t->kind != PAUSE_MAIL ||
+	    pauses_of_mail(core_pauses(r->core)) < PAUSE_MAIL_MAX)
+		return true;
+	admin_error(r, 409, "%d kinds of mail are paused: end some first",
+	    PAUSE_MAIL_MAX);
+	return false;
+}
+
 static bool
 check_pause(struct admin_request *r, struct target *t)
 {
-	json_t *seconds = json_object_get(r->body, "seconds");
+	static const char *const keys[] = { "seconds", "until", "why" };
 	json_t *why = json_object_get(r->body, "why");
-	json_int_t n = json_integer_value(seconds);
 
-	if (read_target(r, t) && has_only(r, "seconds", "why") &&
-	    (seconds == NULL || (n >= 1 && n <= SECONDS_MAX)) &&
+	if (read_target(r, t) &&
+	    has_only(r, keys, sizeof(keys) / sizeof(keys[0])) &&
+	    end_of(r, clock_wall()) >= 0 &&
 	    (why == NULL ||
 		(json_is_string(why) && json_string_length(why) <= WHY_MOST)))
-		return check_known(r, t);
+		return check_known(r, t) && check_room(r, t);
 	admin_error(r, 400,
-	    "expected one of path, source and group with a name, and if need "
-	    "be \"seconds\": 1 to %d, and \"why\": a text of up to %d bytes",
+	    "expected one of path, source, group and mail with a name, and if "
+	    "need be \"seconds\": 1 to %d or \"until\": a time, and \"why\": a "
+	    "text of up to %d bytes",
 	    SECONDS_MAX, WHY_MOST);
 	return false;
 }
@@ -275,31 +401,34 @@ admin_drain(struct admin_request *r)
 
 /* A source may be paused and drained. */
 static bool
-end(struct admin_request *r, const struct target *t, const char *who)
+end(struct admin_request *r, enum pause_kind kind, const char *name,
+    const char *who)
 {
 	struct pauses *ps = core_pauses(r->core);
-	bool drained = t->kind == PAUSE_SOURCE && pauses_drained(ps, t->name);
+	bool drained = kind == PAUSE_SOURCE && pauses_drained(ps, name);
 
 	if (pauses_end(
-		ps, t->kind, t->name, who, drained ? NULL : admin_on_kept, r))
-		return !drained || pauses_end(ps, PAUSE_DRAIN, t->name, who,
+		ps, kind, name, who, drained ? NULL : admin_on_kept, r))
+		return !drained || pauses_end(ps, PAUSE_DRAIN, name, who,
 				       admin_on_kept, r);
 	return drained &&
-	       pauses_end(ps, PAUSE_DRAIN, t->name, who, admin_on_kept, r);
+	       pauses_end(ps, PAUSE_DRAIN, name, who, admin_on_kept, r);
 }
 
 static void
 resume_it(struct admin_request *r)
 {
 	struct target t = target_of(r);
+	char *name = name_of(&t);
 	struct str who = STR_INIT;
 
 	admin_add_who(r, &who);
-	if (!end(r, &t, who.data))
+	if (!end(r, t.kind, name, who.data))
 		admin_error(r, 404, "%s '%s' is not %s",
 		    pause_kind_name(t.kind), t.name,
 		    t.kind == PAUSE_SOURCE ? "paused or drained" : "paused");
 	str_release(&who);
+	free(name);
 }
 
 void
@@ -307,9 +436,9 @@ admin_resume(struct admin_request *r)
 {
 	struct target t = { .name = NULL };
 
-	if (!read_target(r, &t) || json_object_size(r->body) != 1)
+	if (!read_target(r, &t) || !has_only(r, NULL, 0))
 		admin_error(r, 400,
-		    "expected one of path, source and group with a name");
+		    "expected one of path, source, group and mail with a name");
 	else
 		admin_find_who(r, resume_it);
 }

@@ -1,86 +1,124 @@
 /*
- * admin_stats.c - GET /v1/stats?by=path,carrier: counters added up.
+ * admin_stats.c - GET /v1/stats?by=path,carrier&window=24h: counters added up.
+ *
+ * Of all time they come from the counters, which know how many wait; of a
+ * window, from the tallies, which know how long deliveries took.
  */
-#include <stdlib.h>
+#include <string.h>
 
-#include "router/config.h"
-#include "router/http/admin_int.h"
+#include "router/http/admin_counts_int.h"
 
-#define BY_DEFAULT "path,carrier"
+#define BY_DEFAULT     "path,carrier"
+#define WINDOW_DEFAULT "all"
+
+static bool
+fits(const char *wanted, const char *is)
+{
+	return wanted == NULL || strcmp(wanted, is != NULL ? is : "") == 0;
+}
 
 static void
 add_counters(void *arg, const struct counter_row *row)
 {
 	struct admin_request *r = arg;
-	const struct config_path *path = config_path_find(r->config, row->path);
+	const struct tally_filter *f = &r->counts->filter;
 
-	stats_add(r->stats, row, path != NULL && path->kind == PATH_SES);
+	if (fits(f->path, row->path) && fits(f->carrier, row->carrier) &&
+	    fits(f->sender, row->sender) && fits(f->rule, row->rule))
+		stats_add(
+		    r->counts->stats, row, admin_counts_is_ses(r, row->path));
 }
 
-static json_t *
-row_json(const struct stats_row *row)
-{
-	json_t *o = json_object();
+/* -- the answer ------------------------------------------------------------ */
 
-	for (int d = 0; d < STATS_DIMENSIONS; d++)
-		if (row->key[d] != NULL)
-			admin_put(o,
-			    stats_dimension_name((enum stats_dimension)d),
-			    row->key[d]);
+static void
+add_interval(struct str *out, const char *name, const struct rate *rate)
+{
+	str_addf(out, "\"%s\":", name);
+	admin_counts_add_rate(out, rate->known, rate->rate);
+	str_adds(out, ",\"low\":");
+	admin_counts_add_rate(out, rate->known, rate->low);
+	str_adds(out, ",\"high\":");
+	admin_counts_add_rate(out, rate->known, rate->high);
+}
+
+static void
+add_rates(struct str *out, const struct stats_row *row)
+{
+	add_interval(out, "delivery_rate", &row->rate[RATE_DELIVERED]);
+	for (int k = RATE_BOUNCE; k < RATE_KINDS; k++) {
+		const struct rate *rate = &row->rate[k];
+
+		str_addf(out, ",\"%s\":{", rate_name((enum rate_kind)k));
+		add_interval(out, "rate", rate);
+		str_addf(out, ",\"hits\":%lld,\"volume\":%lld}",
+		    (long long)rate->hits, (long long)rate->volume);
+	}
+}
+
+static void
+add_row(struct str *out, const struct stats_row *row, bool all_time)
+{
+	str_addc(out, '{');
+	admin_counts_add_keys(out, row);
 	for (int c = 0; c < COUNT_MAX; c++)
-		json_object_set_new(
-		    o, counter_name((enum counter)c), json_integer(row->n[c]));
-	json_object_set_new(o, "queued", json_integer(row->queued));
-	json_object_set_new(o, "delivery_rate",
-	    row->known ? json_real(row->delivery_rate) : json_null());
-	json_object_set_new(
-	    o, "low", row->known ? json_real(row->low) : json_null());
-	json_object_set_new(
-	    o, "high", row->known ? json_real(row->high) : json_null());
-	return o;
+		str_addf(out, "\"%s\":%lld,",
+		    stats_counter_name((enum counter)c), (long long)row->n[c]);
+	str_addf(out, "\"unconfirmed\":%lld,", (long long)row->unconfirmed);
+	if (all_time)
+		str_addf(out, "\"queued\":%lld,", (long long)row->queued);
+	else
+		str_adds(out, "\"queued\":null,");
+	add_rates(out, row);
+	for (int i = 0; i < STATS_SHARES; i++) {
+		const char *name = stats_share_name((enum stats_share)i);
+
+		if (row->within[i] >= 0)
+			str_addf(out, ",\"%s\":%lld", name,
+			    (long long)row->within[i]);
+		else
+			str_addf(out, ",\"%s\":null", name);
+	}
+	str_addc(out, '}');
 }
 
 static void
 run(struct store_query *query, struct store_reader *reader)
 {
 	struct admin_request *r = admin_of_query(query);
+	struct admin_counts *c = r->counts;
+	bool all_time = c->window.kind == WINDOW_ALL;
+	struct str out = STR_INIT;
 	const struct stats_row *rows;
 	struct stats_row total;
-	json_t *reply = json_object(), *list = json_array();
 	size_t n;
 
-	store_read_counters(reader, add_counters, r);
-	n = stats_rows(r->stats, &rows);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, row_json(&rows[i]));
-	stats_total(r->stats, &total);
-	json_object_set_new(reply, "rows", list);
-	json_object_set_new(reply, "total", row_json(&total));
-	r->text = json_dumps(reply, JSON_COMPACT);
-	json_decref(reply);
-}
-
-static void
-read_done(struct admin_request *r)
-{
-	if (r->text == NULL)
-		admin_error(r, 500, "no answer could be made");
+	admin_counts_begin(r, reader);
+	if (all_time)
+		store_read_counters(reader, add_counters, r);
 	else
-		admin_reply_text(r, 200, r->text);
+		admin_counts_add_up(r, reader);
+	n = stats_rows(c->stats, &rows);
+	stats_total(c->stats, &total);
+	str_addc(&out, '{');
+	admin_counts_add_window(r, &out);
+	str_adds(&out, ",\"rows\":[");
+	for (size_t i = 0; i < n; i++) {
+		str_adds(&out, i > 0 ? "," : "");
+		add_row(&out, &rows[i], all_time);
+	}
+	str_adds(&out, "],\"total\":");
+	add_row(&out, &total, all_time);
+	str_addc(&out, '}');
+	r->text = str_detach(&out);
 }
 
 void
 admin_stats(struct admin_request *r)
 {
-	const char *text = admin_arg(r, "by");
-	struct err e = ERR_INIT;
-	unsigned by;
-
-	if (stats_parse_by(text ? text : BY_DEFAULT, &by, &e) != 0) {
-		admin_error(r, 400, "%s", e.text);
+	if (!admin_counts_read(r, BY_DEFAULT, WINDOW_DEFAULT))
 		return;
-	}
-	r->config = core_config(r->core);
-	r->stats = stats_new(by);
-	admin_query(r, run, read_done);
+	r->counts->filter.no_reasons = true;
+	r->counts->stats = stats_new(r->counts->by);
+	admin_counts_ask(r, run);
 }

@@ -1,8 +1,8 @@
 /*
  * admin_who.c - who asks for a change.
  *
- * That is who stands at the other end of the socket, by the kernel's word and
- * not by the client's.
+ * At the Unix socket that is who stands at its other end, by the kernel's word
+ * and not by the client's; in the console who has signed in.
  */
 #include <event2/bufferevent.h>
 #include <pwd.h>
@@ -68,6 +68,10 @@ admin_add_clean(struct str *out, const char *text)
 void
 admin_find_who(struct admin_request *r, void (*then)(struct admin_request *))
 {
+	if (r->user != NULL) {
+		then(r);
+		return;
+	}
 	r->uid = peer_uid(r);
 	admin_query(r, find_name, then);
 }
@@ -75,7 +79,10 @@ admin_find_who(struct admin_request *r, void (*then)(struct admin_request *))
 void
 admin_add_who(const struct admin_request *r, struct str *who)
 {
-	if (r->text != NULL)
+	if (r->user != NULL) {
+		admin_add_clean(who, r->user);
+		str_adds(who, " by console");
+	} else if (r->text != NULL)
 		admin_add_clean(who, r->text);
 	else if (r->uid == (uid_t)-1)
 		str_adds(who, "somebody");

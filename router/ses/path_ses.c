@@ -1,20 +1,18 @@
 /*
- * path_ses.c - the way out through Amazon SES, SMTP transport (facts/aws.md, section 1).
+ * path_ses.c - the way out through Amazon SES, SMTP transport (facts/aws.md,
+ * section 1).
  *
- * TLS with a verified certificate before AUTH, one recipient per transaction (the lane sees to
- * that), our DKIM signature and every other stripped: SES signs itself and refuses two. X-SES-* are
- * the application's word to SES and stay; X-Oiwake-* are its word to us and go.
+ * TLS with a verified certificate before AUTH, one recipient per transaction
+ * (the lane sees to that). What goes of the message, and which configuration
+ * set and tags go with it, is content.c's.
  */
 #include "router/path.h"
 
-#include "router/body.h"
-#include "router/header_filter.h"
+#include "router/ses/content.h"
+#include "router/ses/replies.h"
 #include "router/session.h"
 
-static const char *const drop[] = { "dkim-signature:", "return-path:",
-	"x-oiwake-" };
-
-static const char *const chosen[] = { "x-ses-configuration-set:" };
+#include <string.h>
 
 static struct mx_lookup *
 ses_lookup(struct session *s, struct resolver *resolver,
@@ -49,54 +47,56 @@ ses_terms(const struct session *s, struct smtp_client_config *c)
 	c->auth_password = s->path->password.value;
 }
 
-/* The rule's, else the path's; none when the application chose one itself. -1 with *e set. */
-static int
-configuration_set(const struct session *s, const struct delivery *d,
-    const char **set, struct err *e)
-{
-	struct str rest = STR_INIT;
-	bool found = false;
-	int rc = 0;
+#define LINE_MOST 900 /* bytes; RFC 5322 2.1.1 has 998 */
 
-	*set = d->route.configuration_set[0] != '\0'
-	    ? d->route.configuration_set
-	    : s->path->configuration_set;
-	if (*set == NULL)
-		return 0;
-	rc = header_filter(d->body, d->message->header_size, chosen, 1, &rest,
-	    &found, e);
-	str_release(&rest);
-	if (found)
-		*set = NULL;
-	return rc;
+/* One field, folded only where it must be. */
+static void
+add_tags(struct str *head, const struct ses_content *c)
+{
+	size_t line = head->len;
+
+	str_adds(head, "X-SES-MESSAGE-TAGS:");
+	for (size_t i = 0; i < c->ntags; i++) {
+		const struct ses_tag *t = &c->tag[i];
+		size_t n = strlen(t->name) + strlen(t->value);
+
+		if (i > 0)
+			str_addc(head, ',');
+		if (head->len - line + n > LINE_MOST) {
+			str_adds(head, "\r\n");
+			line = head->len;
+		}
+		str_addf(head, " %s=%s", t->name, t->value);
+	}
+	str_adds(head, "\r\n");
 }
 
 static int
 ses_content(const struct session *s, const struct delivery *d,
-    struct smtp_content *content, struct str *head, struct err *e)
+    struct smtp_content *content, struct str *head, struct outcome *why,
+    struct err *e)
 {
-	size_t header_size = d->message->header_size;
-	const char *set;
-	struct str header = STR_INIT;
-	bool dropped;
+	struct ses_content c;
+	int rc = ses_content_make(s, d, &c, why, e);
 
-	body_content(d->body, content);
-	if (configuration_set(s, d, &set, e) != 0)
-		return -1;
-	if (header_filter(d->body, header_size, drop,
-		sizeof(drop) / sizeof(drop[0]), &header, &dropped, e) != 0)
-		return -1;
-	if (dropped) {
-		content->offset = header_size;
-		content->length -= header_size;
+	if (rc == 0) {
+		if (c.configuration_set != NULL)
+			str_addf(head, "X-SES-CONFIGURATION-SET: %s\r\n",
+			    c.configuration_set);
+		add_tags(head, &c);
+		str_add(head, c.head.data, c.head.len);
+		*content = c.content;
+		content->head = head->data;
+		content->head_len = head->len;
 	}
-	if (set != NULL)
-		str_addf(head, "X-SES-CONFIGURATION-SET: %s\r\n", set);
-	str_add(head, header.data, header.len);
-	str_release(&header);
-	content->head = head->data;
-	content->head_len = head->len;
-	return 0;
+	ses_content_clear(&c);
+	return rc;
+}
+
+static void
+ses_judge(const struct session *s, const struct delivery *d, struct outcome *o)
+{
+	ses_blame(o, d->route.configuration_set, s->path->configuration_set);
 }
 
 const struct path_class path_ses = {
@@ -104,4 +104,5 @@ const struct path_class path_ses = {
 	.endpoint = ses_endpoint,
 	.terms = ses_terms,
 	.content = ses_content,
+	.judge = ses_judge,
 };

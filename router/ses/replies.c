@@ -1,5 +1,5 @@
 /*
- * replies.c - what Amazon SES's SMTP replies mean.
+ * replies.c - what Amazon SES's SMTP replies mean; those of its API are in replies_api.c.
  */
 #include "router/ses/replies.h"
 
@@ -36,8 +36,10 @@ static const struct {
 	{ 554, "access denied",              { .action = VERDICT_HOLD, .reason = "securityerror" } },
 	{ 554, "not verified",               { .action = VERDICT_HOLD, .reason = "securityerror" } },
 	{ 554, "paused",                     { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 554, "sending suspended",          { .action = VERDICT_HOLD, .reason = "securityerror" } },
 	{ 554, "configuration set",          { .action = VERDICT_HOLD, .reason = "securityerror" } },
 	{ 554, "shutdown",                   { .action = VERDICT_HOLD, .reason = "securityerror" } },
+	{ 554, "message rejected",           { .action = VERDICT_BOUNCE, .reason = "contenterror" } },
 };
 /* clang-format on */
 
@@ -56,9 +58,51 @@ is_tls_refusal(const struct outcome *o)
 	    o->code / 100 != 4 && !o->reset;
 }
 
+/* Of the message and nobody else: what ses_blame says. */
+static const struct verdict its_own_fault = { .action = VERDICT_BOUNCE,
+	.reason = "contenterror" };
+#define BLAMED "5.6.0"
+
+void
+ses_blame(struct outcome *o, const char *rule_set, const char *path_set)
+{
+	static const char before[] = "configuration set <";
+	const char *p = strcasestr(o->text, before);
+	size_t n;
+
+	if (p == NULL || outcome_class(o) != 5 ||
+	    strcasestr(p, "does not exist") == NULL)
+		return;
+	p += sizeof(before) - 1;
+	n = strcspn(p, ">");
+	if ((strlen(rule_set) == n && strncmp(rule_set, p, n) == 0) ||
+	    (path_set != NULL && strlen(path_set) == n &&
+		strncmp(path_set, p, n) == 0))
+		return;
+	strcpy(o->enhanced, BLAMED);
+	o->scope = SCOPE_MESSAGE;
+}
+
+bool
+ses_blames_sender(const struct outcome *o)
+{
+	if (outcome_class(o) != 5 || o->stage < STAGE_AUTH)
+		return false;
+	return strcasestr(o->text, "not verified") != NULL ||
+	       strcasestr(o->text, "NotVerified") != NULL ||
+	       (strcasestr(o->text, "not authorized") != NULL &&
+		   strcasestr(o->text, ":identity/") != NULL);
+}
+
 const struct verdict *
 ses_classify(const struct outcome *o)
 {
+	const struct verdict *v = ses_api_verdict(o);
+
+	if (outcome_class(o) == 5 && strcmp(o->enhanced, BLAMED) == 0)
+		return &its_own_fault;
+	if (v != NULL)
+		return v;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].code == o->code &&
 		    (rows[i].text == NULL ||
@@ -82,8 +126,9 @@ ses_message_id(const struct outcome *o, char buf[static SES_ID_MAX])
 	if (outcome_class(o) != 2 || strncmp(p, "Ok ", 3) != 0)
 		return buf;
 	p += 3;
-	n = strspn(p, "0123456789abcdefABCDEF-");
-	if (n == 0 || n >= SES_ID_MAX || p[n] != '\0')
+	n = strspn(p,
+	    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+	if (strcspn(p, "0123456789") >= n || n >= SES_ID_MAX || p[n] != '\0')
 		return buf;
 	memcpy(buf, p, n);
 	buf[n] = '\0';

@@ -10,10 +10,14 @@
  *	STORE_FULL	the less important kinds are refused, the ballast is
  *given up, the others start again; settlements are kept until they succeed, for
  *what has been sent must be recorded
+ *	STORE_AWAY	it is tried again, or all but settlements refused
+ *			(away.c)
+ *	STORE_FENCED	everything is refused from now on, settlements too: others
+ *			have what this node held
  *	STORE_FAILED	everything is refused from now on. A failed fsync is not
  *tried again: the kernel may have dropped the data and would report success
  */
-#include "router/store/store_int.h"
+#include "router/store/sql_int.h"
 
 #include "mta/base/clock.h"
 #include "mta/base/log.h"
@@ -22,12 +26,13 @@
 
 #include <stdlib.h>
 
-#define COMPANY	   4	       /* requests in the last group that show load */
-#define GATHER	   400000      /* ns until the next group is taken then */
-#define GROUP_MAX  512	       /* requests in one transaction */
-#define PAUSE	   500	       /* ms between attempts while there is no space */
-#define TRIM_SLICE 500	       /* rows removed in one transaction */
-#define TRIM_EVERY (10 * 1000) /* ms between looks for what is to be removed */
+#define COMPANY	   4	  /* requests in the last group that show load */
+#define GATHER	   400000 /* ns until the next group is taken then */
+#define PAUSE	   500	  /* ms between attempts while there is no space */
+#define TRIM_SLICE 500	  /* rows removed in one transaction */
+#define TRIM_EVERY                                                             \
+	(10 * 1000) /* ms between looks for what is to be removed              \
+		     */
 
 #define KIND(k) (1u << (k))
 
@@ -35,7 +40,9 @@
 static const unsigned refused[] = {
 	KIND(STORE_ENQUEUE) | KIND(STORE_RULESET),
 	KIND(STORE_BEGIN) | KIND(STORE_LEASE) | KIND(STORE_QUEUE_EDIT) |
-	    KIND(STORE_KEEP),
+	    KIND(STORE_KEEP) | KIND(STORE_FEEDBACK) | KIND(STORE_LETTERS) |
+	    KIND(STORE_SUPPRESS) | KIND(STORE_UNSUPPRESS) | KIND(STORE_DRAIN) |
+	    KIND(STORE_BURY) | KIND(STORE_SHARE),
 };
 #define LAST_REFUSED (sizeof(refused) / sizeof(refused[0]))
 
@@ -46,6 +53,8 @@ run_done(struct task *t)
 {
 	struct store_request *req = request_of(t);
 
+	if (req->kind == STORE_UNSUPPRESS)
+		free(container_of(req, struct store_unsuppress, req)->progress);
 	req->done(req);
 }
 
@@ -69,6 +78,18 @@ split_by_inbox(struct task_list *list, struct task_list *same)
 	return in;
 }
 
+/* The store's own requests, which have no inbox. */
+static void
+run_all(struct task_list *list)
+{
+	struct task *t;
+
+	while ((t = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, link);
+		t->run(t);
+	}
+}
+
 void
 store_answer(struct task_list *list)
 {
@@ -77,13 +98,15 @@ store_answer(struct task_list *list)
 
 	while (!STAILQ_EMPTY(list)) {
 		in = split_by_inbox(list, &same);
-		inbox_post_all(in, &same);
+		if (in != NULL)
+			inbox_post_all(in, &same);
+		else
+			run_all(&same);
 	}
 }
 
-/* Answers those of the given kinds; the others stay in *list. */
-static void
-refuse(struct task_list *list, unsigned kinds, enum store_status st,
+void
+store_refuse(struct task_list *list, unsigned kinds, enum store_status st,
     const struct err *why)
 {
 	struct task_list no = STAILQ_HEAD_INITIALIZER(no), yes;
@@ -106,29 +129,55 @@ refuse(struct task_list *list, unsigned kinds, enum store_status st,
 static void
 refuse_all(struct task_list *list, enum store_status st, const struct err *why)
 {
-	refuse(list, ~0u, st, why);
+	store_refuse(list, ~0u, st, why);
 }
 
 /* -- one transaction ----------------------------------------------------- */
+
+static void
+take_back_enqueue(struct store_enqueue *q)
+{
+	struct recipient *r;
+
+	TAILQ_FOREACH(r, &q->recipients, link)
+	{
+		free(r->suppressed);
+		r->suppressed = NULL;
+	}
+}
+
+static void
+take_back_begin(struct store_begin *b)
+{
+	body_unref(&b->body);
+	for (size_t i = 0; b->suppressed != NULL && i < b->n; i++) {
+		free(b->suppressed[i]);
+		b->suppressed[i] = NULL;
+	}
+}
+
+static void
+take_back_lease(struct store_lease *l)
+{
+	struct recipient *r;
+
+	while ((r = TAILQ_FIRST(&l->recipients)) != NULL) {
+		TAILQ_REMOVE(&l->recipients, r, link);
+		recipient_free(&r);
+	}
+	l->n = 0;
+}
 
 /* What a request that is not committed must not keep. */
 static void
 take_back(struct store_request *req)
 {
-	struct recipient *r;
-
+	if (req->kind == STORE_ENQUEUE)
+		take_back_enqueue(container_of(req, struct store_enqueue, req));
 	if (req->kind == STORE_BEGIN)
-		body_unref(&container_of(req, struct store_begin, req)->body);
-	if (req->kind == STORE_LEASE) {
-		struct store_lease *l =
-		    container_of(req, struct store_lease, req);
-
-		while ((r = TAILQ_FIRST(&l->recipients)) != NULL) {
-			TAILQ_REMOVE(&l->recipients, r, link);
-			recipient_free(&r);
-		}
-		l->n = 0;
-	}
+		take_back_begin(container_of(req, struct store_begin, req));
+	if (req->kind == STORE_LEASE)
+		take_back_lease(container_of(req, struct store_lease, req));
 }
 
 static enum store_status
@@ -137,31 +186,22 @@ roll_back(struct store *s, struct task_list *list, enum store_status st)
 	struct task *t;
 
 	s->ops->rollback(s->engine);
+	counters_clear(&s->txn.counters);
 	STAILQ_FOREACH(t, list, link)
-	take_back(request_of(t));
+	{
+		take_back(request_of(t));
+		request_of(t)->err = (struct err)ERR_INIT;
+	}
 	return st;
-}
-
-struct flush {
-	struct store *store;
-	struct err *e;
-};
-
-static enum store_status
-add_counters(void *arg, const struct counter_row *row)
-{
-	struct flush *f = arg;
-
-	return f->store->ops->add_counters(f->store->engine, row, f->e);
 }
 
 static enum store_status
 flush_and_commit(struct store *s, struct err *e)
 {
-	struct flush f = { s, e };
-	enum store_status st =
-	    counters_each(&s->txn.counters, add_counters, &f);
+	enum store_status st = store_count(s, e);
 
+	if (st == STORE_OK)
+		st = sql_tell_changes(s->engine, e);
 	return st == STORE_OK ? s->ops->commit(s->engine, e) : st;
 }
 
@@ -170,28 +210,88 @@ begin(struct store *s, struct err *e)
 {
 	counters_clear(&s->txn.counters);
 	str_clear(&s->txn.dropped);
+	s->engine->told = false;
+	s->engine->changes = 0;
+	s->engine->low = space_is_low(&s->space);
 	return s->ops->begin(s->engine, e);
 }
 
 static enum store_status
 trim(struct store *s, struct err *e)
 {
-	size_t events = 0, kept = 0;
-	bool more = false;
+	size_t events = 0, kept = 0, sent = 0, suppressed = 0, mail = 0;
+	bool more = false, cold = false, counts;
+	bool turn = clock_mono() >= s->trim_at;
 	enum store_status st;
 	int64_t now = clock_wall();
 
-	if (clock_mono() < s->trim_at)
-		return STORE_OK;
-	st = s->ops->trim_events(
-	    s->engine, now - s->event_keep, TRIM_SLICE, &events, e);
+	st = sql_keep_counts(s->engine, now, turn, TRIM_SLICE, &counts, e);
 	if (st == STORE_OK)
-		st = s->ops->trim_kept(s->engine, now, TRIM_SLICE, &kept, e);
+		st = store_hear_counters(s, e);
+	if (!turn)
+		return st;
 	if (st == STORE_OK)
-		st = s->ops->trim_traffic(s->engine, &more, e);
+		st = sql_warm(s->engine, &cold, e);
+	if (st == STORE_OK)
+		st = sql_trim_events(
+		    s->engine, now - s->event_keep, TRIM_SLICE, &events, e);
+	if (st == STORE_OK)
+		st = sql_trim_kept(s->engine, now, TRIM_SLICE, &kept, e);
+	if (st == STORE_OK)
+		st = sql_trim_sent(s->engine, now, TRIM_SLICE, &sent, e);
+	if (st == STORE_OK)
+		st = sql_trim_suppressed(
+		    s->engine, now, TRIM_SLICE, &suppressed, e);
+	if (st == STORE_OK)
+		st = sql_trim_mail(
+		    s->engine, now - s->event_keep, TRIM_SLICE, &mail, e);
+	if (st == STORE_OK)
+		st = sql_trim_traffic(s->engine, &more, e);
 	if (st != STORE_OK ||
-	    (events < TRIM_SLICE && kept < TRIM_SLICE && !more))
+	    (events < TRIM_SLICE && kept < TRIM_SLICE && sent < TRIM_SLICE &&
+		suppressed < TRIM_SLICE && mail < TRIM_SLICE && !counts &&
+		!more && !cold))
 		s->trim_at = clock_mono() + TRIM_EVERY;
+	return st;
+}
+
+/* Each round trip saved by that is one for all of the group. */
+static void
+announce_all(struct store *s, struct task_list *list)
+{
+	struct task *t;
+
+	if (!sql_of(s->engine)->q->far)
+		return;
+	STAILQ_FOREACH(t, list, link)
+	{
+		s->engine->running = request_of(t);
+		sql_announce(s->engine, request_of(t));
+	}
+	s->engine->running = NULL;
+}
+
+/* *culprit is the request that failed. */
+static enum store_status
+execute_all(struct store *s, struct task_list *list,
+    struct store_request **culprit, struct err *e)
+{
+	enum store_status st = STORE_OK;
+	struct store_request *req;
+	struct task *t;
+
+	STAILQ_FOREACH(t, list, link)
+	{
+		req = request_of(t);
+		s->engine->running = req;
+		st = sql_execute(s->engine, req, &s->txn);
+		if (st != STORE_OK) {
+			*culprit = req;
+			*e = req->err;
+			break;
+		}
+	}
+	s->engine->running = NULL;
 	return st;
 }
 
@@ -202,26 +302,25 @@ transact(struct store *s, struct task_list *list,
     struct store_request **culprit, struct err *e)
 {
 	enum store_status st = begin(s, e);
-	struct store_request *req;
-	struct task *t;
 
 	*culprit = NULL;
 	if (st == STORE_OK)
 		st = trim(s, e);
-	STAILQ_FOREACH(t, list, link)
-	{
-		if (st != STORE_OK)
-			break;
-		req = request_of(t);
-		st = s->ops->execute[req->kind](s->engine, req, &s->txn);
-		if (st != STORE_OK) {
-			*culprit = req;
-			*e = req->err;
-		}
+	if (st == STORE_OK) {
+		announce_all(s, list);
+		st = execute_all(s, list, culprit, e);
 	}
 	if (st == STORE_OK)
 		st = flush_and_commit(s, e);
-	return st == STORE_OK ? st : roll_back(s, list, st);
+	if (st == STORE_OK || s->engine->in_doubt)
+		return st;
+	roll_back(s, list, st);
+	/* Where it shows late it is not the one that was carried out then. */
+	if (s->engine->culprit != NULL)
+		*culprit = s->engine->culprit;
+	if (*culprit != NULL)
+		(*culprit)->err = *e;
+	return st;
 }
 
 enum store_status
@@ -231,8 +330,39 @@ commit_recovery(struct store *s, struct store_recovery *recovery, struct err *e)
 	enum store_status st = begin(s, e);
 
 	if (st == STORE_OK)
-		st = s->ops->recover(
+		st = sql_recover(
 		    s->engine, clock_wall(), recovery, &s->txn, e);
+	if (st == STORE_OK)
+		st = flush_and_commit(s, e);
+	return st == STORE_OK ? st : roll_back(s, &none, st);
+}
+
+enum store_status
+commit_bury(struct store *s, struct store_bury *b, struct err *e)
+{
+	struct task_list none = STAILQ_HEAD_INITIALIZER(none);
+	enum store_status st = begin(s, e);
+
+	if (st == STORE_OK) {
+		st = sql_bury(s->engine, &b->req, &s->txn);
+		if (st != STORE_OK)
+			*e = b->req.err;
+	}
+	if (st == STORE_OK)
+		st = flush_and_commit(s, e);
+	if (st == STORE_OK)
+		b->at = b->next;
+	return st == STORE_OK ? st : roll_back(s, &none, st);
+}
+
+enum store_status
+commit_leave(struct store *s, struct bury_progress *p, struct err *e)
+{
+	struct task_list none = STAILQ_HEAD_INITIALIZER(none);
+	enum store_status st = begin(s, e);
+
+	if (st == STORE_OK)
+		st = sql_leave(s->engine, p, &s->txn, e);
 	if (st == STORE_OK)
 		st = flush_and_commit(s, e);
 	return st == STORE_OK ? st : roll_back(s, &none, st);
@@ -247,6 +377,15 @@ store_fail(struct store *s, const char *doing, const struct err *why)
 		log_text(LOG_ERROR, "store-failed",
 		    "store '%s' accepts nothing more after %s: %s",
 		    s->directory, doing, why->text);
+}
+
+void
+store_fence(struct store *s, const struct err *why)
+{
+	if (atomic_exchange(&s->fenced, true))
+		return;
+	log_text(LOG_ERROR, "node-fenced", "%s", why->text);
+	store_tell_changes(s, STORE_FENCED_OUT);
 }
 
 static void
@@ -281,7 +420,7 @@ make_room(
 		tidy(s, true);
 	if (n >= LAST_REFUSED)
 		return false;
-	refuse(list, refused[n], STORE_FULL, why);
+	store_refuse(list, refused[n], STORE_FULL, why);
 	return true;
 }
 
@@ -292,53 +431,110 @@ keep_stuck(struct store *s, struct task_list *list)
 	s->retry_at = s->trim_at = clock_mono() + PAUSE;
 }
 
-/* Commits what can be committed; *list then holds just that. */
+/* Nothing will ever be committed again. */
 static void
+end(struct store *s, struct task_list *list, enum store_status st,
+    const struct err *why)
+{
+	if (st == STORE_FENCED)
+		store_fence(s, why);
+	else
+		store_fail(s, "a failed transaction", why);
+	STAILQ_CONCAT(list, &s->stuck);
+	refuse_all(list, st == STORE_FENCED ? st : STORE_FAILED, why);
+}
+
+/* Commits what can be committed: true; *list then holds just that. Else it is
+ * empty. */
+static bool
 commit_all(struct store *s, struct task_list *list)
 {
 	struct store_request *culprit;
+	unsigned full = 0, away = 0;
 	enum store_status st;
 	struct err e = ERR_INIT;
-	size_t n = 0;
 
 	while ((st = transact(s, list, &culprit, &e)) != STORE_OK) {
 		if (st == STORE_REJECTED && culprit != NULL)
 			answer_culprit(list, culprit, st);
-		else if (st != STORE_FULL) {
-			store_fail(s, "a failed transaction", &e);
-			refuse_all(list, STORE_FAILED, &e);
-			return;
-		} else if (!make_room(s, list, n++, &e)) {
+		else if (st == STORE_AWAY) {
+			if (!away_try_again(s, list, away++, &e))
+				return false;
+		} else if (st != STORE_FULL) {
+			end(s, list, st, &e);
+			return false;
+		} else if (!make_room(s, list, full++, &e)) {
 			keep_stuck(s, list);
-			return;
+			return false;
 		}
 	}
+	away_is_over(s);
+	return true;
 }
 
 /* -- the thread ---------------------------------------------------------- */
 
-/* An edit with more to look at goes to the end of what is waiting. */
+/* An edit or the like that has more to look at. */
+static bool
+has_more(struct store_request *req)
+{
+	struct store_queue_edit *edit;
+	struct store_unsuppress *un;
+	struct store_bury *bury;
+
+	if (req->kind == STORE_QUEUE_EDIT) {
+		edit = container_of(req, struct store_queue_edit, req);
+		edit->at = edit->next;
+		edit->changed = edit->at.changed;
+		return edit->at.more;
+	}
+	if (req->kind == STORE_UNSUPPRESS) {
+		un = container_of(req, struct store_unsuppress, req);
+		un->progress->at = un->progress->next;
+		un->changed = un->progress->at.changed;
+		return un->progress->at.more;
+	}
+	if (req->kind == STORE_BURY) {
+		bury = container_of(req, struct store_bury, req);
+		bury->at = bury->next;
+		return bury->at.more;
+	}
+	return false;
+}
+
+/* A beginning that found its recipients suppressed has changed nothing: no
+ * need to undo what came with it. */
+static enum store_status
+status_of(struct store_request *req)
+{
+	struct store_begin *b;
+
+	if (req->kind != STORE_BEGIN)
+		return STORE_OK;
+	b = container_of(req, struct store_begin, req);
+	for (size_t i = 0; b->suppressed != NULL && i < b->n; i++)
+		if (b->suppressed[i] != NULL) {
+			err_set(&req->err, "a recipient is on the suppression "
+					   "list");
+			return STORE_REJECTED;
+		}
+	return STORE_OK;
+}
+
+/* What has more to look at goes to the end of what is waiting. */
 static void
 requeue_edits(struct store *s, struct task_list *list)
 {
 	struct task_list finished = STAILQ_HEAD_INITIALIZER(finished);
-	struct store_queue_edit *edit;
 	struct task *t;
 
 	while ((t = STAILQ_FIRST(list)) != NULL) {
 		STAILQ_REMOVE_HEAD(list, link);
-		request_of(t)->status = STORE_OK;
-		if (request_of(t)->kind == STORE_QUEUE_EDIT) {
-			edit = container_of(
-			    request_of(t), struct store_queue_edit, req);
-			edit->at = edit->next;
-			edit->changed = edit->at.changed;
-			if (edit->at.more) {
-				worker_post(&s->committer, t);
-				continue;
-			}
-		}
-		STAILQ_INSERT_TAIL(&finished, t, link);
+		request_of(t)->status = status_of(request_of(t));
+		if (has_more(request_of(t)))
+			worker_post(&s->committer, t);
+		else
+			STAILQ_INSERT_TAIL(&finished, t, link);
 	}
 	STAILQ_CONCAT(list, &finished);
 }
@@ -346,8 +542,14 @@ requeue_edits(struct store *s, struct task_list *list)
 static void
 after_commit(struct store *s, struct task_list *list)
 {
+	/* First: who begins to watch after an answer is told of none before. */
+	store_tell_counters(s);
 	requeue_edits(s, list);
 	store_answer(list);
+	if (s->engine->told)
+		store_tell_watches(s);
+	if (s->node != NULL)
+		node_changed(s->node, s->engine->changes);
 	spool_remove(s, &s->txn.dropped);
 	tidy(s, false);
 }
@@ -383,6 +585,29 @@ refuse_large_rules(struct store *s, struct task_list *list)
 	}
 }
 
+/* Whoever may send to our queues must not be able to use up what mail needs:
+ * what nobody knows stays where it is, and comes again. */
+static void
+refuse_letters(struct task_list *list, const struct err *e)
+{
+	struct store_request *req;
+	struct store_feedback *r;
+	struct task *t, *next;
+
+	for (t = STAILQ_FIRST(list); t != NULL; t = next) {
+		next = STAILQ_NEXT(t, link);
+		req = request_of(t);
+		if (req->kind != STORE_FEEDBACK)
+			continue;
+		r = container_of(req, struct store_feedback, req);
+		r->bury_unknown = false;
+		if (!r->bury)
+			continue;
+		req->err = *e;
+		answer_culprit(list, req, STORE_FULL);
+	}
+}
+
 static void
 refuse_when_low(struct store *s, struct task_list *list)
 {
@@ -393,9 +618,46 @@ refuse_when_low(struct store *s, struct task_list *list)
 		return;
 	err_set(&e, "less than %llu bytes are free in '%s'",
 	    (unsigned long long)s->space.reserve, s->directory);
-	refuse(list, refused[0], STORE_FULL, &e);
+	store_refuse(list, refused[0], STORE_FULL, &e);
+	refuse_letters(list, &e);
 	/* While the reserve can still take what is in the log. */
 	tidy(s, true);
+}
+
+void
+commit_group(struct store *s, struct task_list *list)
+{
+	if (commit_all(s, list))
+		after_commit(s, list);
+}
+
+void
+commit_happened(struct store *s, struct task_list *list)
+{
+	after_commit(s, list);
+}
+
+void
+commit_did_not_happen(struct store *s, struct task_list *list)
+{
+	roll_back(s, list, STORE_AWAY);
+}
+
+static bool
+has_ended(struct store *s)
+{
+	return atomic_load(&s->failed) || atomic_load(&s->fenced);
+}
+
+/* When there is something to do even if nothing comes. */
+static int64_t
+next_chore(struct store *s)
+{
+	if (has_ended(s))
+		return INT64_MAX;
+	if (!STAILQ_EMPTY(&s->stuck) || s->away)
+		return s->retry_at;
+	return s->hear_at < s->trim_at ? s->hear_at : s->trim_at;
 }
 
 static void
@@ -403,16 +665,21 @@ run_group(struct store *s, struct task_list *list)
 {
 	struct err e = ERR_INIT;
 
-	if (atomic_load(&s->failed)) {
-		err_set(&e, "store '%s' has failed", s->directory);
-		refuse_all(list, STORE_FAILED, &e);
+	if (has_ended(s)) {
+		err_set(&e, "store '%s' has %s", s->directory,
+		    atomic_load(&s->failed) ? "failed" : "been given up");
+		refuse_all(list,
+		    atomic_load(&s->failed) ? STORE_FAILED : STORE_FENCED, &e);
+		return;
+	}
+	if (s->away) {
+		away_run(s, list);
 		return;
 	}
 	refuse_when_low(s, list);
-	if (STAILQ_EMPTY(list) && clock_mono() < s->trim_at)
+	if (STAILQ_EMPTY(list) && clock_mono() < next_chore(s))
 		return;
-	commit_all(s, list);
-	after_commit(s, list);
+	commit_group(s, list);
 	space_restore_ballast(&s->space);
 }
 
@@ -422,26 +689,18 @@ run_while_stuck(struct store *s, struct task_list *list)
 {
 	static const struct err full = { .text = "no space left" };
 
-	refuse(list, ~KIND(STORE_SETTLE), STORE_FULL, &full);
+	store_refuse(list, ~KIND(STORE_SETTLE), STORE_FULL, &full);
 	STAILQ_CONCAT(&s->stuck, list);
-	if (clock_mono() < s->retry_at && !atomic_load(&s->failed))
+	if (clock_mono() < s->retry_at && !has_ended(s))
 		return;
 	STAILQ_CONCAT(list, &s->stuck);
 	run_group(s, list);
 }
 
-/* When there is something to do even if nothing comes. */
-static int64_t
-next_chore(struct store *s)
-{
-	if (atomic_load(&s->failed))
-		return INT64_MAX;
-	return STAILQ_EMPTY(&s->stuck) ? s->trim_at : s->retry_at;
-}
-
 /*
- * Under load a commit that waits for company is cheaper for everybody: each one costs an fsync and
- * the pages that all of its requests share. One that comes alone never waits.
+ * Under load a commit that waits for company is cheaper for everybody: each one
+ * costs an fsync and the pages that all of its requests share. One that comes
+ * alone never waits.
  */
 static void
 gather(size_t last)
@@ -458,9 +717,31 @@ count(const struct task_list *list)
 	const struct task *t;
 	size_t n = 0;
 
-	STAILQ_FOREACH (t, list, link)
-		n++;
+	STAILQ_FOREACH(t, list, link)
+	n++;
 	return n;
+}
+
+/* So that whoever looks into a store that is closed finds it added up. With
+ * other nodes it never is. */
+static void
+count_up(struct store *s)
+{
+	enum store_status st = STORE_OK;
+	struct err e = ERR_INIT;
+	bool more = true;
+
+	if (sql_hears(s->engine))
+		return;
+	while (more && st == STORE_OK && !has_ended(s)) {
+		st = begin(s, &e);
+		if (st == STORE_OK)
+			st = sql_count_up(s->engine, clock_wall(), &more, &e);
+		if (st == STORE_OK)
+			st = s->ops->commit(s->engine, &e);
+		if (st != STORE_OK)
+			s->ops->rollback(s->engine);
+	}
 }
 
 void *
@@ -473,14 +754,17 @@ commit_main(void *arg)
 
 	for (;; gather(last)) {
 		if (!worker_take(
-			&s->committer, &list, GROUP_MAX, next_chore(s)))
+			&s->committer, &list, STORE_GROUP_MAX, next_chore(s)))
 			break;
 		last = count(&list);
-		if (STAILQ_EMPTY(&s->stuck))
+		if (STAILQ_EMPTY(&s->stuck) || s->away)
 			run_group(s, &list);
 		else
 			run_while_stuck(s, &list);
 	}
-	refuse_all(&s->stuck, STORE_FULL, &full);
+	away_close(s);
+	refuse_all(&s->stuck, s->away ? STORE_AWAY : STORE_FULL,
+	    s->away ? &s->away_why : &full);
+	count_up(s);
 	return NULL;
 }

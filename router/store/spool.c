@@ -7,7 +7,7 @@
  * before its row is committed and removed after its row is gone; whatever a
  * crash leaves in between is a file without a row, and swept at the next start.
  */
-#include "router/store/store_int.h"
+#include "router/store/sql_int.h"
 
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
@@ -187,7 +187,7 @@ sweep_one(struct store *s, int dir, const char *name, uint64_t *removed,
 
 	if (name[0] == '.')
 		return 0;
-	known = s->ops->knows_spool(s->engine, name, e);
+	known = sql_knows_spool(s->engine, name, e);
 	if (known == 0) {
 		if (unlinkat(dir, name, 0) < 0)
 			return err_sys(e, "cannot remove orphan '%s/%s'",

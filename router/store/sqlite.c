@@ -26,7 +26,7 @@
 
 /* -- statements ---------------------------------------------------------- */
 
-enum store_status
+static enum store_status
 sqlite_error(struct sqlite *q, const char *what, struct err *e)
 {
 	int code = sqlite3_extended_errcode(q->db);
@@ -51,47 +51,144 @@ sqlite_error(struct sqlite *q, const char *what, struct err *e)
 	}
 }
 
-sqlite3_stmt *
-sqlite_stmt(struct sqlite *q, enum sql which)
+static sqlite3_stmt *
+of(struct stmt *st)
 {
-	return q->stmt[which];
+	return container_of(st, struct sqlite_stmt, stmt)->s;
 }
 
-int
-sqlite_next(struct sqlite *q, sqlite3_stmt *st, const char *what,
+static struct sqlite *
+sqlite_of(struct sql *q)
+{
+	return container_of(q, struct sqlite, sql);
+}
+
+static bool
+next(struct sql *q, struct stmt *st, const char *what,
     enum store_status *status, struct err *e)
 {
-	int rc = sqlite3_step(st);
+	int rc = sqlite3_step(of(st));
 
-	*status = STORE_OK;
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-		*status = sqlite_error(q, what, e);
-		sqlite3_reset(st);
-	}
-	return rc;
+	*status = rc == SQLITE_ROW || rc == SQLITE_DONE
+		      ? STORE_OK
+		      : sqlite_error(sqlite_of(q), what, e);
+	if (rc != SQLITE_ROW)
+		sqlite3_reset(of(st));
+	return rc == SQLITE_ROW;
 }
 
-enum store_status
-sqlite_run(struct sqlite *q, sqlite3_stmt *st, const char *what, struct err *e)
+static enum store_status
+run(struct sql *q, struct stmt *st, const char *what, struct err *e)
 {
 	enum store_status status;
 
-	while (sqlite_next(q, st, what, &status, e) == SQLITE_ROW)
+	while (next(q, st, what, &status, e))
 		;
-	if (status == STORE_OK)
-		sqlite3_reset(st);
 	return status;
 }
 
-void
-sqlite_bind_route(sqlite3_stmt *st, int i, const struct route *r)
+static uint64_t
+changes(struct sql *q)
 {
-	const char *column[] = { r->path, r->pool, r->source, r->carrier,
-		r->group, r->rule, r->ruleset, r->configuration_set };
-
-	for (size_t k = 0; k < sizeof(column) / sizeof(column[0]); k++)
-		bind_text(st, i + (int)k, column[k]);
+	return (uint64_t)sqlite3_changes(sqlite_of(q)->db);
 }
+
+static int64_t
+last_id(struct sql *q)
+{
+	return sqlite3_last_insert_rowid(sqlite_of(q)->db);
+}
+
+static void
+ahead(struct sql *q, struct stmt *st, const char *what)
+{
+	(void)q;
+	(void)st;
+	(void)what;
+}
+
+static void
+set_int(struct stmt *st, int i, int64_t value)
+{
+	sqlite3_bind_int64(of(st), i, value);
+}
+
+static void
+set_chars(struct stmt *st, int i, const char *s, size_t len)
+{
+	sqlite3_bind_text64(of(st), i, s, len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static void
+set_blob(struct stmt *st, int i, const void *data, size_t len)
+{
+	sqlite3_bind_blob64(of(st), i, data, len, SQLITE_STATIC);
+}
+
+static int64_t
+get_int(struct stmt *st, int i)
+{
+	return sqlite3_column_int64(of(st), i);
+}
+
+static const char *
+get_text(struct stmt *st, int i)
+{
+	const unsigned char *s = sqlite3_column_text(of(st), i);
+
+	return s != NULL ? (const char *)s : "";
+}
+
+static const void *
+get_blob(struct stmt *st, int i)
+{
+	const void *data = sqlite3_column_blob(of(st), i);
+
+	return data != NULL ? data : "";
+}
+
+static size_t
+get_bytes(struct stmt *st, int i)
+{
+	return (size_t)sqlite3_column_bytes(of(st), i);
+}
+
+static void
+reset(struct stmt *st)
+{
+	sqlite3_reset(of(st));
+}
+
+static struct stmt *other(struct sql *, const char *text, struct err *);
+static void finish(struct stmt *);
+static int script(struct sql *, const char *text, struct err *);
+static int begin_other(struct sql *, struct err *);
+static int commit_other(struct sql *, struct err *);
+static void roll_back_other(struct sql *);
+static void disconnect(struct sql *);
+
+static const struct sql_ops ops = {
+	.bind_int = set_int,
+	.bind_chars = set_chars,
+	.bind_blob = set_blob,
+	.next = next,
+	.run = run,
+	.changes = changes,
+	.last_id = last_id,
+	.ahead = ahead,
+	.column_int = get_int,
+	.column_text = get_text,
+	.column_blob = get_blob,
+	.column_bytes = get_bytes,
+	.reset = reset,
+	.prepare = other,
+	.finish = finish,
+	.script = script,
+	.begin = begin_other,
+	.commit = commit_other,
+	.roll_back = roll_back_other,
+	.disconnect = disconnect,
+};
 
 /* -- opening ------------------------------------------------------------- */
 
@@ -121,7 +218,7 @@ sqlite_ask(struct sqlite *q, const char *file, const char *sql,
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
-		str_adds(answer, column_text(st, 0));
+		str_adds(answer, (const char *)sqlite3_column_text(st, 0));
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		refuse(q, file, e);
 	sqlite3_finalize(st);
@@ -159,12 +256,17 @@ check_pages(struct sqlite *q, const char *file, struct err *e)
 static int
 prepare(struct sqlite *q, const char *file, struct err *e)
 {
-	for (int i = 0; i < SQL_MAX; i++)
+	for (int i = 0; i < SQL_MAX; i++) {
+		if (sqlite_sql[i] == NULL)
+			continue;
 		if (sqlite3_prepare_v3(q->db, sqlite_sql[i], -1,
-			SQLITE_PREPARE_PERSISTENT, &q->stmt[i],
+			SQLITE_PREPARE_PERSISTENT, &q->prepared[i].s,
 			NULL) != SQLITE_OK)
 			return err_set(e, "store '%s' is damaged: %s", file,
 			    sqlite3_errmsg(q->db));
+		q->prepared[i].stmt.ops = &ops;
+		q->sql.stmt[i] = &q->prepared[i].stmt;
+	}
 	return 0;
 }
 
@@ -191,6 +293,8 @@ open_database(struct sqlite *q, const char *file, struct err *e)
 		return refuse(q, file, e);
 	sqlite3_extended_result_codes(q->db, 1);
 	sqlite3_busy_timeout(q->db, 2000);
+	q->sql.ops = &ops;
+	q->sql.parameter = '?';
 	return 0;
 }
 
@@ -198,7 +302,7 @@ static void
 close_database(struct sqlite *q)
 {
 	for (int i = 0; i < SQL_MAX; i++)
-		sqlite3_finalize(q->stmt[i]);
+		sqlite3_finalize(q->prepared[i].s);
 	sqlite3_close(q->db);
 }
 
@@ -236,6 +340,18 @@ open_writer(struct sqlite *q, const char *file, struct err *e)
 	return prepare(q, file, e);
 }
 
+struct sqlite_engine {
+	struct sql_engine eng;
+	struct sqlite q;
+	int wal_frames; /* written since the last full checkpoint */
+};
+
+static struct sqlite_engine *
+engine_of(struct engine *base)
+{
+	return container_of(sql_of(base), struct sqlite_engine, eng);
+}
+
 static int
 on_commit(void *arg, sqlite3 *db, const char *name, int frames)
 {
@@ -254,11 +370,9 @@ engine_close(struct engine **ep)
 
 	if (*ep == NULL)
 		return;
-	eng = sqlite_of(*ep);
+	eng = engine_of(*ep);
 	close_database(&eng->q);
-	str_release(&eng->text);
-	str_release(&eng->packed);
-	free(eng->spool_directory);
+	sql_engine_release(&eng->eng);
 	free(eng);
 	*ep = NULL;
 }
@@ -276,19 +390,17 @@ engine_open(const struct store_config *config, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sqlite_engine *eng = xcalloc(1, sizeof(*eng));
-	struct engine *base = &eng->engine;
+	struct engine *base = &eng->eng.engine;
 	struct str spool = STR_INIT;
 	char *file = file_in(config->directory);
 
 	pthread_once(&once, configure);
-	eng->engine.ops = &sqlite_engine;
-	eng->traffic_keep = config->traffic_keep;
-	str_init(&eng->text);
-	str_init(&eng->packed);
 	str_addf(&spool, "%s/spool", config->directory);
-	eng->spool_directory = str_detach(&spool);
+	sql_engine_init(&eng->eng, &sqlite_engine, config, spool.data);
+	str_release(&spool);
+	eng->eng.q = &eng->q.sql;
 	if (open_writer(&eng->q, file, e) < 0 ||
-	    sqlite_traffic_load(eng, e) != STORE_OK)
+	    sql_engine_load(&eng->eng, e) != STORE_OK)
 		engine_close(&base);
 	else
 		sqlite3_wal_hook(eng->q.db, on_commit, eng);
@@ -301,40 +413,37 @@ engine_open(const struct store_config *config, struct err *e)
 static enum store_status
 engine_begin(struct engine *base, struct err *e)
 {
-	struct sqlite *q = &sqlite_of(base)->q;
+	struct sql *q = sql_of(base)->q;
 
-	return sqlite_run(
-	    q, sqlite_stmt(q, SQL_BEGIN), "begin a transaction", e);
+	return sql_run(q, sql_stmt(q, SQL_BEGIN), "begin a transaction", e);
 }
 
 static enum store_status
 engine_commit(struct engine *base, struct err *e)
 {
-	struct sqlite_engine *eng = sqlite_of(base);
-	enum store_status st = sqlite_traffic_flush(eng, e);
+	struct sql_engine *eng = sql_of(base);
+	enum store_status st = sql_engine_flush(eng, e);
 
 	if (st == STORE_OK)
-		st = sqlite_run(
-		    &eng->q, sqlite_stmt(&eng->q, SQL_COMMIT), "commit", e);
+		st = sql_run(eng->q, sql_stmt(eng->q, SQL_COMMIT), "commit", e);
 	if (st == STORE_OK)
-		eng->committed = eng->traffic;
+		sql_engine_committed(eng);
 	return st;
 }
 
 static void
 engine_rollback(struct engine *base)
 {
-	struct sqlite_engine *eng = sqlite_of(base);
-	struct sqlite *q = &eng->q;
+	struct sqlite_engine *eng = engine_of(base);
 	struct err ignored;
 
-	sqlite_traffic_forget(eng);
+	sql_engine_forget(&eng->eng);
 	for (int i = 0; i < SQL_MAX; i++)
-		sqlite3_reset(q->stmt[i]);
+		sqlite3_reset(eng->q.prepared[i].s);
 	/* SQLite has rolled back by itself after some errors. */
-	if (!sqlite3_get_autocommit(q->db))
-		sqlite_run(
-		    q, sqlite_stmt(q, SQL_ROLLBACK), "roll back", &ignored);
+	if (!sqlite3_get_autocommit(eng->q.db))
+		sql_run(eng->eng.q, sql_stmt(eng->eng.q, SQL_ROLLBACK),
+		    "roll back", &ignored);
 }
 
 /* A log that is copied whole is written again from its start: it needs no more
@@ -342,7 +451,7 @@ engine_rollback(struct engine *base)
 static enum store_status
 engine_tidy(struct engine *base, bool at_once, struct err *e)
 {
-	struct sqlite_engine *eng = sqlite_of(base);
+	struct sqlite_engine *eng = engine_of(base);
 	int rc;
 
 	if (eng->wal_frames < (at_once ? 1 : CHECKPOINT_AFTER))
@@ -354,7 +463,106 @@ engine_tidy(struct engine *base, bool at_once, struct err *e)
 			       : sqlite_error(&eng->q, "checkpoint", e);
 }
 
+/* -- other statements ------------------------------------------------------ */
+
+static struct stmt *
+other(struct sql *base, const char *text, struct err *e)
+{
+	struct sqlite *q = sqlite_of(base);
+	struct sqlite_stmt *st = xcalloc(1, sizeof(*st));
+
+	st->stmt.ops = &ops;
+	if (sqlite3_prepare_v2(q->db, text, -1, &st->s, NULL) == SQLITE_OK)
+		return &st->stmt;
+	err_set(e, "cannot prepare a statement: %s", sqlite3_errmsg(q->db));
+	free(st);
+	return NULL;
+}
+
+static void
+finish(struct stmt *base)
+{
+	struct sqlite_stmt *st = container_of(base, struct sqlite_stmt, stmt);
+
+	sqlite3_finalize(st->s);
+	free(st);
+}
+
+static int
+script(struct sql *base, const char *text, struct err *e)
+{
+	struct sqlite *q = sqlite_of(base);
+
+	if (sqlite3_exec(q->db, text, NULL, NULL, NULL) != SQLITE_OK)
+		return err_set(e, "%s", sqlite3_errmsg(q->db));
+	return 0;
+}
+
+static int
+begin_other(struct sql *q, struct err *e)
+{
+	return script(q, "BEGIN IMMEDIATE", e);
+}
+
+static int
+commit_other(struct sql *q, struct err *e)
+{
+	if (script(q, "COMMIT", e) == 0)
+		return 0;
+	roll_back_other(q);
+	return -1;
+}
+
+static void
+roll_back_other(struct sql *q)
+{
+	struct err ignored = ERR_INIT;
+
+	script(q, "ROLLBACK", &ignored);
+}
+
+static void
+disconnect(struct sql *base)
+{
+	struct sqlite *q = sqlite_of(base);
+
+	close_database(q);
+	if (q->lock_fd >= 0)
+		close(q->lock_fd);
+	free(q);
+}
+
+struct sql *
+sqlite_connect(const struct store_config *config, struct err *e)
+{
+	struct sqlite *q = xcalloc(1, sizeof(*q));
+	char *file = file_in(config->directory);
+	bool open = false;
+
+	q->lock_fd = store_lock(config->directory, e);
+	if (q->lock_fd >= 0)
+		open = create_private(file, e) == 0 &&
+		       open_database(q, file, e) == 0 &&
+		       sqlite_script(q, file, writer_settings, e) == 0;
+	free(file);
+	if (open)
+		return &q->sql;
+	disconnect(&q->sql);
+	return NULL;
+}
+
 /* -- the reading side ---------------------------------------------------- */
+
+struct sqlite_reader {
+	struct sql_reader reader;
+	struct sqlite q;
+};
+
+static struct sqlite_reader *
+reader_of(struct store_reader *r)
+{
+	return container_of(r, struct sqlite_reader, reader.reader);
+}
 
 static void
 reader_close(struct store_reader **rp)
@@ -363,20 +571,21 @@ reader_close(struct store_reader **rp)
 
 	if (*rp == NULL)
 		return;
-	r = container_of(*rp, struct sqlite_reader, reader);
+	r = reader_of(*rp);
 	close_database(&r->q);
 	free(r);
 	*rp = NULL;
 }
 
 static struct store_reader *
-reader_open(const char *directory, struct err *e)
+reader_open(const struct store_config *config, struct err *e)
 {
 	struct sqlite_reader *r = xcalloc(1, sizeof(*r));
-	struct store_reader *base = &r->reader;
-	char *file = file_in(directory);
+	struct store_reader *base = &r->reader.reader;
+	char *file = file_in(config->directory);
 
-	r->reader.ops = &sqlite_engine;
+	r->reader.reader.ops = &sqlite_engine;
+	r->reader.q = &r->q.sql;
 	if (open_database(&r->q, file, e) < 0 ||
 	    sqlite_script(&r->q, file, reader_settings, e) < 0 ||
 	    prepare(&r->q, file, e) < 0)
@@ -388,31 +597,13 @@ reader_open(const char *directory, struct err *e)
 static void
 reader_begin(struct store_reader *r)
 {
-	sqlite3_exec(container_of(r, struct sqlite_reader, reader)->q.db,
-	    "BEGIN", NULL, NULL, NULL);
+	sqlite3_exec(reader_of(r)->q.db, "BEGIN", NULL, NULL, NULL);
 }
 
 static void
 reader_end(struct store_reader *r)
 {
-	sqlite3_exec(container_of(r, struct sqlite_reader, reader)->q.db,
-	    "COMMIT", NULL, NULL, NULL);
-}
-
-static enum store_status
-add_counters(struct engine *base, const struct counter_row *row, struct err *e)
-{
-	struct sqlite *q = &sqlite_of(base)->q;
-	sqlite3_stmt *st = sqlite_stmt(q, SQL_ADD_COUNTER);
-	const char *key[] = { row->path, row->carrier, row->group, row->sender,
-		row->source, row->rule };
-	int i = 1;
-
-	for (size_t k = 0; k < sizeof(key) / sizeof(key[0]); k++)
-		bind_text(st, i++, key[k]);
-	for (int k = 0; k < COUNT_MAX; k++)
-		sqlite3_bind_int64(st, i++, row->n[k]);
-	return sqlite_run(q, st, "count", e);
+	sqlite3_exec(reader_of(r)->q.db, "COMMIT", NULL, NULL, NULL);
 }
 
 const struct engine_ops sqlite_engine = {
@@ -421,33 +612,10 @@ const struct engine_ops sqlite_engine = {
 	.begin = engine_begin,
 	.commit = engine_commit,
 	.rollback = engine_rollback,
+	.add_counters = sql_add_counters,
 	.tidy = engine_tidy,
-	.execute = {
-		[STORE_ENQUEUE] = sqlite_enqueue,
-		[STORE_BEGIN] = sqlite_begin_attempt,
-		[STORE_SETTLE] = sqlite_settle,
-		[STORE_LEASE] = sqlite_lease,
-		[STORE_QUEUE_EDIT] = sqlite_edit,
-		[STORE_RULESET] = sqlite_put_ruleset,
-		[STORE_KEEP] = sqlite_keep,
-	},
-	.add_counters = add_counters,
-	.trim_events = sqlite_trim_events,
-	.trim_traffic = sqlite_trim_traffic,
-	.trim_kept = sqlite_trim_kept,
-	.recover = sqlite_recover,
-	.knows_spool = sqlite_knows_spool,
 	.reader_open = reader_open,
 	.reader_close = reader_close,
 	.reader_begin = reader_begin,
 	.reader_end = reader_end,
-	.each_shelf = sqlite_each_shelf,
-	.read_counters = sqlite_read_counters,
-	.read_queue = sqlite_read_queue,
-	.read_queue_size = sqlite_read_queue_size,
-	.read_events = sqlite_read_events,
-	.read_rulesets = sqlite_read_rulesets,
-	.read_ruleset_files = sqlite_read_ruleset_files,
-	.read_kept = sqlite_read_kept,
-	.read_traffic = sqlite_read_traffic,
 };

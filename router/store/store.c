@@ -5,7 +5,7 @@
  * (spool.c) syncs and removes the files of large bodies, the reader answers
  * queries by a connection of its own.
  */
-#include "router/store/store_int.h"
+#include "router/store/sql_int.h"
 
 #include "mta/base/alloc.h"
 #include "mta/base/clock.h"
@@ -32,9 +32,14 @@ query_done(struct task *t)
 static void
 answer_query(struct store *s, struct store_query *q)
 {
+	struct sql *sql = sql_of_reader(s->reader);
+
+	store_end_loading(s);
+	sql->unread = false;
 	s->ops->reader_begin(s->reader);
 	q->run(q, s->reader);
 	s->ops->reader_end(s->reader);
+	q->incomplete = sql->unread;
 	q->task.run = query_done;
 	inbox_post(q->reply_to, &q->task);
 }
@@ -61,59 +66,25 @@ store_query(struct store *s, struct store_query *q)
 	worker_post(&s->reading, &q->task);
 }
 
-void
-store_read_counters(struct store_reader *r,
-    void (*each)(void *, const struct counter_row *), void *arg)
+size_t
+store_read_tallies(struct store_reader *r, const struct tally_filter *f,
+    void (*each)(void *, const struct tally_row *), void *arg)
 {
-	r->ops->read_counters(r, each, arg);
+	return sql_read_tallies(r, f, clock_wall(), each, arg);
 }
 
 size_t
-store_read_queue(struct store_reader *r, const struct queue_filter *f,
-    void (*each)(void *, const struct queue_row *), void *arg)
+store_sum_tallies(struct store_reader *r, const struct tally_filter *f,
+    struct tally *(*into)(void *, const struct tally_key *), void *arg)
 {
-	return r->ops->read_queue(r, f, each, arg);
-}
-
-uint64_t
-store_read_queue_size(struct store_reader *r)
-{
-	return r->ops->read_queue_size(r);
-}
-
-size_t
-store_read_events(struct store_reader *r, int64_t message, int64_t after,
-    size_t limit, void (*each)(void *, const struct event_row *), void *arg)
-{
-	return r->ops->read_events(r, message, after, limit, each, arg);
-}
-
-size_t
-store_read_rulesets(struct store_reader *r, int64_t number, size_t limit,
-    void (*each)(void *, const struct ruleset_row *), void *arg)
-{
-	return r->ops->read_rulesets(r, number, limit, each, arg);
-}
-
-size_t
-store_read_ruleset_files(struct store_reader *r, int64_t number,
-    void (*each)(void *, const struct rules_file *), void *arg)
-{
-	return r->ops->read_ruleset_files(r, number, each, arg);
-}
-
-size_t
-store_read_traffic(struct store_reader *r, int64_t since, int64_t after,
-    size_t limit, void (*each)(void *, const struct traffic_row *), void *arg)
-{
-	return r->ops->read_traffic(r, since, after, limit, each, arg);
+	return sql_sum_tallies(r, f, clock_wall(), into, arg);
 }
 
 size_t
 store_read_kept(struct store_reader *r, const char *kind, const char *key,
     void (*each)(void *, const struct kept *), void *arg)
 {
-	return r->ops->read_kept(r, kind, key, clock_wall(), each, arg);
+	return sql_read_kept(r, kind, key, clock_wall(), each, arg);
 }
 
 /* -- requests ------------------------------------------------------------ */
@@ -176,19 +147,77 @@ store_keep(struct store *s, struct store_keep *r)
 	submit(s, &r->req, STORE_KEEP);
 }
 
+void
+store_feedback(struct store *s, struct store_feedback *r)
+{
+	submit(s, &r->req, STORE_FEEDBACK);
+}
+
+void
+store_remove_letters(struct store *s, struct store_letters *r)
+{
+	submit(s, &r->req, STORE_LETTERS);
+}
+
+void
+store_suppress(struct store *s, struct store_suppress *r)
+{
+	submit(s, &r->req, STORE_SUPPRESS);
+}
+
+void
+store_unsuppress(struct store *s, struct store_unsuppress *r)
+{
+	r->changed = 0;
+	r->progress = xcalloc(1, sizeof(*r->progress));
+	submit(s, &r->req, STORE_UNSUPPRESS);
+}
+
+void
+store_drain(struct store *s, struct store_drain *r)
+{
+	submit(s, &r->req, STORE_DRAIN);
+}
+
+void
+store_share(struct store *s, struct store_share *r)
+{
+	submit(s, &r->req, STORE_SHARE);
+}
+
 /* By the reader's connection: the committer has begun to remove what is old. */
 void
 store_each_shelf(
     struct store *s, void (*each)(void *, unsigned, int64_t), void *arg)
 {
-	s->ops->each_shelf(s->reader, each, arg);
+	store_begin_reading(s);
+	sql_each_shelf(s->reader, each, arg);
+	store_end_reading(s);
 }
 
 void
 store_each_kept(struct store *s, const char *kind,
     void (*each)(void *, const struct kept *), void *arg)
 {
-	s->ops->read_kept(s->reader, kind, NULL, clock_wall(), each, arg);
+	store_begin_reading(s);
+	sql_read_kept(s->reader, kind, NULL, clock_wall(), each, arg);
+	store_end_reading(s);
+}
+
+bool
+store_is_low(struct store *s)
+{
+	return space_is_low(&s->space);
+}
+
+struct store_asked
+store_asked(const struct store *s)
+{
+	struct store_asked a = { 0 };
+
+	if (s->ops->asked != NULL)
+		s->ops->asked(s->engine, s->reader, &a);
+	return a;
 }
 
 /* -- opening and closing ------------------------------------------------- */
@@ -222,23 +251,25 @@ sync_directory(const char *directory, struct err *e)
 }
 
 /* The lock is the kernel's and goes with the process, however it ends. */
-static int
-take_lock(struct store *s, struct err *e)
+int
+store_lock(const char *directory, struct err *e)
 {
-	char *path = path_in(s->directory, "lock");
-	int ret = 0;
+	char *path = path_in(directory, "lock");
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0)
-		ret = err_sys(e, "cannot open '%s'", path);
-	else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		ret =
-		    errno == EWOULDBLOCK
-			? err_set(e, "store '%s' is locked by another process",
-			      s->directory)
-			: err_sys(e, "cannot lock '%s'", path);
+	if (fd < 0)
+		err_sys(e, "cannot open '%s'", path);
+	else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			err_set(e, "store '%s' is locked by another process",
+			    directory);
+		else
+			err_sys(e, "cannot lock '%s'", path);
+		close(fd);
+		fd = -1;
+	}
 	free(path);
-	return ret;
+	return fd;
 }
 
 static int
@@ -259,17 +290,33 @@ start_threads(struct store *s, struct err *e)
 	return worker_start(&s->committer, commit_main, s, e);
 }
 
+/* What the last process left in a directory of which it was the only one. */
+static int
+recover(struct store *s, struct store_recovery *recovery, struct err *e)
+{
+	return commit_recovery(s, recovery, e) != STORE_OK ||
+		       spool_sweep(s, &recovery->orphans, e) < 0
+		   ? -1
+		   : 0;
+}
+
 static int
 open_all(struct store *s, const struct store_config *config,
     struct store_recovery *recovery, struct err *e)
 {
-	if (take_lock(s, e) < 0 || make_spool(s, e) < 0)
+	bool alone = config->url == NULL;
+
+	s->lock_fd = store_lock(s->directory, e);
+	if (s->lock_fd < 0 || (alone && make_spool(s, e) < 0))
 		return -1;
 	s->engine = s->ops->open(config, e);
-	if (s->engine == NULL || commit_recovery(s, recovery, e) != STORE_OK ||
-	    spool_sweep(s, &recovery->orphans, e) < 0)
+	if (s->engine == NULL)
 		return -1;
-	s->reader = s->ops->reader_open(s->directory, e);
+	s->txn.counters.since = s->engine->counted_since;
+	if ((alone ? recover(s, recovery, e)
+		   : node_join(s, config, recovery, e)) < 0)
+		return -1;
+	s->reader = s->ops->reader_open(config, e);
 	if (s->reader == NULL || sync_directory(s->directory, e) < 0)
 		return -1;
 	space_restore_ballast(&s->space);
@@ -282,16 +329,21 @@ store_open(const struct store_config *config, struct store_recovery *recovery,
 {
 	struct store *s = xcalloc(1, sizeof(*s));
 
-	s->ops = &sqlite_engine;
+	s->ops = config->url != NULL ? &pg_engine : &sqlite_engine;
 	s->directory = xstrdup(config->directory);
-	s->spool_directory = path_in(config->directory, "spool");
+	if (config->url == NULL)
+		s->spool_directory = path_in(config->directory, "spool");
 	s->event_keep = config->event_keep;
 	s->trim_at = clock_mono();
 	s->lock_fd = -1;
 	STAILQ_INIT(&s->stuck);
+	STAILQ_INIT(&s->doubt);
 	str_init(&s->txn.dropped);
-	str_init(&s->txn.counters.key);
-	space_init(&s->space, config->directory, config->reserve_bytes);
+	counters_init(&s->txn.counters);
+	/* Of a database elsewhere the space is not ours to keep. */
+	space_init(&s->space, config->directory,
+	    config->url != NULL ? 0 : config->reserve_bytes);
+	pthread_mutex_init(&s->watching, NULL);
 	worker_init(&s->committer);
 	worker_init(&s->spooler);
 	worker_init(&s->reading);
@@ -313,12 +365,15 @@ store_close(struct store **sp)
 	 * any more. */
 	worker_close(&s->reading);
 	worker_close(&s->committer);
+	if (s->node != NULL)
+		node_leave(s);
 	worker_close(&s->spooler);
 	s->ops->reader_close(&s->reader);
 	s->ops->close(&s->engine);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	space_release(&s->space);
+	pthread_mutex_destroy(&s->watching);
 	counters_release(&s->txn.counters);
 	str_release(&s->txn.dropped);
 	free(s->directory);

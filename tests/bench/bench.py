@@ -17,11 +17,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import harness as h  # noqa: E402
 from fairness import part_fairness  # noqa: E402
+from feedback import part_feedback  # noqa: E402
 from lanes import part_lanes  # noqa: E402
 from latency import answer_times  # noqa: E402
+from metrics import part_metrics  # noqa: E402
+from nodes import part_nodes  # noqa: E402
+from reports import part_reports  # noqa: E402
 from rules import part_rules  # noqa: E402
+from ses import part_ses  # noqa: E402
 from signed import part_signed  # noqa: E402
 from signing import part_dkim  # noqa: E402
+from stats import part_stats  # noqa: E402
 from wire import (  # noqa: E402
     MESSAGES, ROUNDS, SESSIONS, SIZE, Sink, alone_once, finish, oiwake_start, postfix_start,
     relay_once, row, source, tree_cpu)
@@ -153,7 +159,9 @@ def memory(when, ours):
 
 
 PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules,
-         "dkim": part_dkim, "signed": part_signed, "fairness": part_fairness, "lanes": part_lanes}
+         "dkim": part_dkim, "signed": part_signed, "fairness": part_fairness, "lanes": part_lanes,
+         "ses": part_ses, "feedback": part_feedback, "reports": part_reports,
+         "metrics": part_metrics, "stats": part_stats, "nodes": part_nodes}
 
 
 def main():

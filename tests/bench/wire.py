@@ -138,8 +138,8 @@ def alone_once(sink_port, keep):
 
 # -- the products ------------------------------------------------------------------------------
 
-def postfix_start(sink_port, more=()):
-    return peers.Postfix(h.work.file("postfix"), [
+def postfix_start(sink_port, more=(), name="postfix"):
+    return peers.Postfix(h.work.file(name), [
         f"default_transport = smtp:[127.0.0.1]:{sink_port}",
         "default_process_limit = 200",
         "initial_destination_concurrency = 50",

@@ -32,7 +32,9 @@ BUILD = os.path.join(ROOT, os.environ.get("OIWAKE_BUILD", "build"))
 OIWAKE = os.path.join(BUILD, "bin", "oiwake")
 SANDBOX = os.path.join(BUILD, "bin", "oiwake-sandbox")
 SANITIZED = "-address" in BUILD or "-thread" in BUILD
-PATIENCE = 60.0 if SANITIZED else 20.0  # seconds until a condition counts as not coming
+# Seconds until a condition counts as not coming, at least: a slow machine is no failure, and who asks for a
+# limit asks for more.
+PATIENCE = 90.0 if SANITIZED else 40.0
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
@@ -88,6 +90,7 @@ def main():
     for number, (name, function) in enumerate(tests, 1):
         title = (function.__doc__ or name[5:].replace("_", " ")).split("\n")[0].rstrip(".")
         work_start(name)
+        started = time.monotonic()
         try:
             function()
             result = f"ok {number} - {title}"
@@ -108,6 +111,7 @@ def main():
             print("\n".join(f"# {t}" for t in trouble))
             failed += 1
             result = f"not ok {number} - {title}"
+        print(f"# took {time.monotonic() - started:.1f} s", flush=True)
         print(result, flush=True)
     sys.exit(1 if failed else 0)
 
@@ -202,6 +206,13 @@ class Process:
         with open(self.err_path, errors="replace") as f:
             return f.read()
 
+    def pause(self):
+        """SIGSTOP: it does not run, and does not know. Until resume, or until it is killed."""
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.popen.send_signal(signal.SIGCONT)
+
     def kill9(self):
         self.killed = True
         self.popen.kill()
@@ -259,7 +270,7 @@ def run(argv, input=None, status=0, env=None, limit=PATIENCE):
 
 def wait_until(condition, what, limit=None, pause=0.02):
     """Asks until the condition holds; returns what it returned."""
-    limit = limit or PATIENCE
+    limit = max(limit or 0, PATIENCE)
     end = time.monotonic() + limit
     while True:
         value = condition()
@@ -299,9 +310,16 @@ class Lines:
     def parse(self, line):
         return line
 
-    def wait(self, condition, what, limit=None):
-        """Until condition(self.all) holds; asked again when the file grew."""
-        limit = limit or PATIENCE
+    def wait(self, condition, what, limit=None, process=None):
+        """Until condition(self.all) holds; asked again when the file grew, or that process has ended."""
+        with contextlib.ExitStack() as stack:
+            ends = [self.inotify]
+            if process:
+                ends.append(os.pidfd_open(process.pid))
+                stack.callback(os.close, ends[-1])
+            return self.wait_for(condition, what, max(limit or 0, PATIENCE), ends)
+
+    def wait_for(self, condition, what, limit, ends):
         end = time.monotonic() + limit
         self.read()
         while True:
@@ -311,7 +329,7 @@ class Lines:
             left = end - time.monotonic()
             if left <= 0:
                 raise Failed(f"not within {limit:.0f} s: {what() if callable(what) else what}")
-            select.select([self.inotify], [], [], left)
+            select.select(ends, [], [], left)
             with contextlib.suppress(BlockingIOError):
                 os.read(self.inotify, 65536)
             self.read()

@@ -7,19 +7,34 @@
     ours.stats("path", "carrier")
 """
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
 import socket
+import sqlite3
 import tempfile
+import time
 
 import harness as h
+import postgres
+
+# Where the queue of every test is that says nothing else of it.
+ON_POSTGRES = os.environ.get("STORE") == "postgres"
+
+
+def need_sqlite(why):
+    """Of what is SQLite's own; `why` is for whoever reads the list."""
+    h.need(not ON_POSTGRES, f"SQLite's own: {why}")
+
 
 USER, PASSWORD = "app", "correct horse battery"
 DKIM_DOMAIN, SELECTOR = "news.test", "s1"
 
 # Everything may go out at once and is tried again soon; a test that wants less says so after these.
-QUICK_SHAPES = "connections 5 messages 100 rate 10000/s retry 1s expiry 2min"
+# Nothing expires but where a test says so, however long it takes.
+QUICK_SHAPES = "connections 5 messages 100 rate 10000/s retry 1s expiry 1h"
 CARRIERS = ("docomo", "au", "softbank", "ymobile", "rakuten")
 
 RULES = """\
@@ -39,7 +54,7 @@ route default to any via ses
 
 CONFIG = """\
 hostname = "mail.oiwake.test"
-state-directory = "{state}"
+{store}state-directory = "{state}"
 rules = "{top}/oiwake.rules"
 users = "{top}/users"
 log = "{top}/oiwake.log"
@@ -95,11 +110,15 @@ dns {{
 queue {{
 {queue}
 }}
+guard {{
+{guard}
+}}
 """
 
 SES = """\
 path "ses" {{
 	type = ses
+	transport = smtp
 	host = "{host}"
 	allow-private = yes
 	port = {port}
@@ -110,8 +129,36 @@ path "ses" {{
 }}
 """
 
+SES_API = """\
+path "ses" {{
+	type = ses
+	region = "{region}"
+	endpoint = "{endpoint}"
+	ca-file = "{ca}"
+	{credentials}
+	configuration-set = "events"
+	rate = {rate}
+	account-check = 1s
+	connections = 20
+{more}
+}}
+sqs "events" {{
+	path = ses
+	queue = "{queue_url}"
+	endpoint = "{endpoint}"
+	wait = 2s
+{sqs}
+}}
+"""
+
+STATIC = """\
+credentials = static
+	access-key = "{access_key}"
+	secret-key-file = "{secret}"
+"""
+
 # The events of a recipient's final log line; "deferred" and "unread" are those of an attempt.
-FINAL = ("delivered", "sent", "bounced", "filtered", "expired", "removed")
+FINAL = ("delivered", "sent", "bounced", "filtered", "expired", "suppressed", "removed")
 
 LISTENERS = ("submission", "submissions", "relay", "inbound")
 
@@ -130,7 +177,13 @@ class Config:
 
     def __init__(self, net=None, name="oiwake", routes=ROUTES, shapes="", limits="", mta="",
                  queue="", networks=("127.0.0.1",), rate=1000, threads=2, log_level="info",
-                 dkim=True, state=None, dns_port=None, smtp_port=None, preflight="off"):
+                 dkim=True, state=None, dns_port=None, smtp_port=None, preflight="off",
+                 ses="smtp", ses_more="", sqs="", credentials=None, guard="\tenforce = no",
+                 store=None, node=None, sources=(), lease="2s"):
+        """Most mail of tests is so bad that the guard would rightly stop it: it only warns unless told otherwise.
+
+        store: the URL of a database that several may share, each a node with a name and sources. None: SQLite, but with
+        STORE=postgres in the environment a database of its own."""
         self.top = h.work.file(name)
         os.makedirs(self.top, exist_ok=True)
         self.state = state or self.make("state")
@@ -139,13 +192,15 @@ class Config:
         self.ports = {n: h.free_port() for n in LISTENERS}
         self.socket = short_path(os.path.join(self.top, "admin.sock"))
         certificate(self.top)
-        ses = ""
-        if net:
+        if net and ses == "api":
+            ses = self.ses_api(net, rate, ses_more, sqs, credentials)
+        elif net:
             far = net.said["ses"]
             ses = SES.format(host=far["name"], port=far["port"], ca=net.ca,
                              user=far["user"], rate=rate,
                              password=self.write("ses-password", far["password"] + "\n", 0o600))
         else:
+            ses = ""
             routes = routes.replace("via ses", "via mta")
         key = ""
         if dkim:
@@ -153,13 +208,38 @@ class Config:
                 DKIM_DOMAIN, SELECTOR, dkim_key(self.top))
         self.write_rules(routes, shapes)
         self.write("users", "", 0o600)
+        if store is None and ON_POSTGRES:
+            store = postgres.cluster().database()
+        self.store, self.node = store, node or name
         self.text = CONFIG.format(
-            top=self.top, state=self.state, socket=self.socket, limits=limits, mta=mta, queue=queue,
-            ses=ses, dkim=key, threads=threads, log_level=log_level, preflight=preflight,
+            store=self.store_text(sources, lease), top=self.top, state=self.state, socket=self.socket,
+            limits=limits, mta=mta, queue=queue, ses=ses, dkim=key, guard=guard, threads=threads, log_level=log_level, preflight=preflight,
             networks=", ".join(f'"{n}"' for n in networks),
             smtp_port=smtp_port or (net.said["smtp_port"] if net else 25),
             dns_port=dns_port or (net.said["dns"]["port"] if net else 1), **self.ports)
         self.save()
+
+    def store_text(self, sources, lease):
+        if self.store is None:
+            return ""
+        named = ", ".join(f'"{s}"' for s in sources)
+        return (f'store = "{self.store}"\nnode = "{self.node}"\nlease = {lease}\n'
+                + (f"node-sources = {{ {named} }}\n" if named else ""))
+
+    def sql(self, text):
+        """Rows that the store's database answers: numbers and texts of SQLite, texts of PostgreSQL."""
+        if self.store:
+            return postgres.psql(self.store, text)
+        with contextlib.closing(sqlite3.connect(os.path.join(self.state, "oiwake.db"))) as db, db:
+            return [list(row) for row in db.execute(text)]
+
+    def ses_api(self, net, rate, more, sqs, credentials):
+        far = net.said["aws"]
+        secret = self.write("ses-secret", far["secret_key"] + "\n", 0o600)
+        return SES_API.format(
+            ca=net.ca, rate=rate, more=more, sqs=sqs, region=far["region"],
+            endpoint=far["endpoint"], queue_url=far["queue_url"],
+            credentials=credentials or STATIC.format(access_key=far["access_key"], secret=secret))
 
     def make(self, name):
         path = os.path.join(self.top, name)
@@ -180,21 +260,46 @@ class Config:
         self.write("oiwake.conf", self.text, 0o600)
 
 
+def shared(name, make):
+    """A folder that make(path) has filled, today, for all tests: keys take their time."""
+    path = os.path.join(h.BUILD, "keys", time.strftime(f"{name}-%Y%m%d"))
+    if not os.path.isdir(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        part = tempfile.mkdtemp(dir=os.path.dirname(path))
+        make(part)
+        try:
+            os.rename(part, path)
+        except OSError:  # somebody was faster
+            shutil.rmtree(part)
+    return path
+
+
+def take(folder, name, top):
+    """A copy of a shared key file in the folder of a test."""
+    path = os.path.join(top, name)
+    if not os.path.exists(path):
+        shutil.copy(os.path.join(folder, name), path)
+        os.chmod(path, 0o600)
+    return path
+
+
+def make_certificate(top):
+    h.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+           "-nodes", "-days", "30", "-subj", "/CN=mail.oiwake.test",
+           "-keyout", os.path.join(top, "key.pem"), "-out", os.path.join(top, "cert.pem")])
+
+
 def certificate(top):
-    if not os.path.exists(os.path.join(top, "cert.pem")):
-        h.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-               "-nodes", "-days", "30", "-subj", "/CN=mail.oiwake.test",
-               "-keyout", os.path.join(top, "key.pem"), "-out", os.path.join(top, "cert.pem")])
-        os.chmod(os.path.join(top, "key.pem"), 0o600)
+    folder = shared("certificate", make_certificate)
+    for name in ("key.pem", "cert.pem"):
+        take(folder, name, top)
 
 
 def dkim_key(top):
     """A key file; its public half for the zone is in dkim_record()."""
-    path = os.path.join(top, "dkim.pem")
-    if not os.path.exists(path):
-        h.run(["openssl", "genrsa", "-out", path, "2048"])
-        os.chmod(path, 0o600)
-    return path
+    folder = shared("dkim", lambda part: h.run(
+        ["openssl", "genrsa", "-out", os.path.join(part, "dkim.pem"), "2048"]))
+    return take(folder, "dkim.pem", top)
 
 
 def dkim_record(top):
@@ -224,7 +329,7 @@ class Oiwake:
         before = len(self.log.events("ready"))
         self.launch()
         self.log.wait(lambda _: len(self.log.events("ready")) > before
-                      or not self.process.running(), "oiwake is ready", limit)
+                      or not self.process.running(), "oiwake is ready", limit, self.process)
         h.check(self.process.running(), lambda: "oiwake ended at its start:\n"
                 + self.process.stderr()[-4000:] + self.tail())
 
@@ -238,6 +343,12 @@ class Oiwake:
     def kill9(self):
         self.process.kill9()
 
+    def pause(self):
+        self.process.pause()
+
+    def resume(self):
+        self.process.resume()
+
     def cli(self, command, *args, status=0, input=None):
         return h.run([h.OIWAKE, *command.split(), "-c", self.config.path, *args], status=status,
                      input=input)
@@ -246,8 +357,24 @@ class Oiwake:
         text = self.cli(command, "--json", *args, status=status).stdout
         return [json.loads(line) for line in text.splitlines()]
 
+    def ask(self, url):
+        """The answer of the admin API, as the command line would get it; that costs a process each time."""
+        try:
+            with contextlib.closing(http.client.HTTPConnection("localhost", timeout=h.PATIENCE)) as c:
+                c.sock = socket.socket(socket.AF_UNIX)
+                c.sock.settimeout(h.PATIENCE)
+                c.sock.connect(self.config.socket)
+                c.request("GET", url)
+                answer = c.getresponse()
+                text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as why:
+            raise h.Failed(f"{url}: {why}") from why
+        h.equal(answer.status, 200, f"status of {url}, which says {text}")
+        return json.loads(text)
+
     def stats(self, *by):
-        return self.json("stats", *(["--by", ",".join(by)] if by else []))
+        """The rows of `oiwake stats --json`."""
+        return self.ask("/v1/stats" + ("?by=" + ",".join(by) if by else ""))["rows"]
 
     def total(self, counter):
         return sum(row[counter] for row in self.stats("path"))
@@ -269,6 +396,28 @@ class Oiwake:
 
     def add_user(self, name=USER, password=PASSWORD):
         self.cli("user add", name, input=(password + "\n").encode())
+
+
+TOKYO1 = 'source "tokyo1" {\n\thostname = "mx1.oiwake.test"\n\taddress = "127.0.20.1"\n}\n'
+
+
+def nodes(net, names=("a", "b"), store=None, start=True, each=None, **config):
+    """An Oiwake for each name, all on one store. The first has the source tokyo1 (127.0.20.1), the second tokyo2, and
+    so on; the pool has all. each(config): what else its settings are to say."""
+    store = store or postgres.cluster().database()
+    sources = [f"tokyo{n}" for n in range(1, len(names) + 1)]
+    text = "".join(TOKYO1.replace("tokyo1", s).replace("mx1", f"mx{n}").replace("20.1", f"20.{n}")
+                   for n, s in enumerate(sources, 1))
+    up = []
+    for name, source in zip(names, sources):
+        c = Config(net, name=name, store=store, sources=(source,), **config)
+        c.text = c.text.replace(TOKYO1, text).replace(
+            'sources = { "tokyo1" }\n}', "sources = { %s }\n}" % ", ".join(f'"{s}"' for s in sources))
+        if each:
+            each(c)
+        c.save()
+        up.append(Oiwake(c, start=start))
+    return up
 
 
 class Journal(h.JsonLines):
@@ -339,7 +488,8 @@ class Sandbox:
         self.said = json.loads(self.wait_ready(out))
 
     def wait_ready(self, out):
-        out.wait(lambda lines: "ready" in lines or not self.process.running(), "sandbox is ready")
+        out.wait(lambda lines: "ready" in lines or not self.process.running(), "sandbox is ready",
+                 process=self.process)
         h.check(self.process.running(), lambda: "sandbox: " + self.process.stderr()[-2000:])
         return next(l for l in out.all if l.startswith("{"))
 
@@ -359,12 +509,12 @@ class Sandbox:
             return f.read()
 
 
-def bench_config(name, sink_port, connections=50, messages=1000, log_level="info", dkim=False):
+def bench_config(name, sink_port, connections=50, messages=1000, log_level="info", dkim=False, **more):
     """For tests/bench: everything to the sink, but held.test to a port where nobody answers."""
     sign = "yes" if dkim else "no"
     config = Config(None, name=name, dkim=dkim, threads=os.cpu_count(), log_level=log_level,
                     smtp_port=sink_port, limits="\tmax-connections-per-client = 1000",
-                    mta=f"\trelay-host = 127.0.0.1\n\tsign = {sign}\n\ttls = none")
+                    mta=f"\trelay-host = 127.0.0.1\n\tsign = {sign}\n\ttls = none", **more)
     config.text += (f'\npath "dead" {{\n\ttype = mta\n\tpool = keitai\n\tport = {h.free_port()}\n'
                     "\tallow-private = yes\n\trelay-host = 127.0.0.1\n\tsign = no\n}\n")
     config.save()

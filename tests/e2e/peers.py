@@ -39,6 +39,7 @@ discard unix - - n - - discard
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 virtual unix - n n - - virtual
+tlsproxy unix - - n - 0 tlsproxy
 postlog unix-dgram n - n - 1 postlogd
 """
 
@@ -90,6 +91,20 @@ def open_to_all(top):
     return top
 
 
+def each_once(lines):
+    """The last value of each. Postfix warns of a name that is there twice, and when all that start at once
+    do, they wait for the room to say so that none of them makes."""
+    values = {}
+    for line in lines:
+        if line[:1] in " \t":
+            name = list(values)[-1]
+            values[name] += "\n" + line
+        else:
+            name = line.split("=", 1)[0].strip()
+            values[name] = line
+    return "".join(v + "\n" for v in values.values())
+
+
 class Postfix:
     """Listens on .port; `settings` are lines for main.cf (default_transport for the way out)."""
 
@@ -104,7 +119,7 @@ class Postfix:
         os.makedirs(os.path.join(top, "data"))
         shutil.chown(os.path.join(top, "data"), "postfix")
         with open(os.path.join(self.etc, "main.cf"), "w") as f:
-            f.write(MAIN_CF.format(top=top) + "\n".join(settings) + "\n")
+            f.write(each_once([*MAIN_CF.format(top=top).splitlines(), *settings]))
         with open(os.path.join(self.etc, "master.cf"), "w") as f:
             f.write(MASTER_CF.format(port=self.port))
         for name in ("dynamicmaps.cf", "postfix-files"):

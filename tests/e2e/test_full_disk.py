@@ -9,7 +9,7 @@ import smtplib
 
 import harness as h
 from load import Load
-from oiwake import Config, Oiwake, Sandbox
+from oiwake import Config, Oiwake, Sandbox, need_sqlite
 from test_restart import settle_up
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
@@ -18,6 +18,7 @@ MIB = 1 << 20
 
 def small_disk(mib):
     """A tmpfs of that size for the state, in a mount namespace that ends with this test."""
+    need_sqlite("the disk is the database's")
     h.need_root()
     libc = ctypes.CDLL(None, use_errno=True)
     h.need(libc.unshare(CLONE_NEWNS) == 0, "no mount namespace here")

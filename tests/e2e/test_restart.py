@@ -6,7 +6,6 @@ CRASHES sets how often (200). time limit: 900 s
 import collections
 import os
 import random
-import sqlite3
 import threading
 
 import harness as h
@@ -24,9 +23,8 @@ BOUNCE, EXPIRED, UNREAD = 3, 5, 8
 
 def events(ours, kind):
     """How often each recipient had an event of this kind, from the store of a stopped oiwake."""
-    with sqlite3.connect(os.path.join(ours.config.state, "oiwake.db")) as db:
-        return dict(db.execute("SELECT recipient, count(*) FROM event WHERE type = ? GROUP BY 1",
-                               (kind,)))
+    return {to: int(n) for to, n in ours.config.sql(
+        f"SELECT recipient, count(*) FROM event WHERE type = {kind} GROUP BY 1")}
 
 
 def settle_up(ours, net, load):

@@ -5,6 +5,7 @@ time limit: 240 s
 
 import base64
 import datetime
+import email
 import hashlib
 import hmac
 import re
@@ -129,6 +130,11 @@ def test_a_withdrawn_message_sent_again():
     h.check(again, "nothing was withdrawn")
     for n, line in enumerate(again, 1):
         address = mail_from(net, line["to"])
+        copy = email.message_from_bytes(net.message_bytes(net.journal.delivered(line["to"])[-1]))
+        h.equal(copy.get_all("X-Oiwake-ID"),
+                [token(message_number(line["again_as"]), 0xffffff,
+                       (datetime.datetime.now(datetime.timezone.utc).date() - EPOCH).days + 30)],
+                "X-Oiwake-ID of the copy")
         h.equal(address, token(message_number(line["again_as"]), 0,
                                (datetime.datetime.now(datetime.timezone.utc).date()
                                 - EPOCH).days + 30), "MAIL FROM of the copy")
@@ -154,7 +160,8 @@ def test_who_is_refused():
             (token(number, day=today - 2), "expired"),
             (f"{local}@{DKIM_DOMAIN}", "only our own"),
             (f"{local}x@{DOMAIN}", "only our own"),
-            (f"postmaster@{DOMAIN}", "only our own"),
+            (f"someone@{DOMAIN}", "only our own"),
+            (f"postmaster@{DKIM_DOMAIN}", "only our own"),
             (f"{SENDER}", "only our own"),
             (f"{local}@sub.{DOMAIN}", "only our own")):
         for sender in ("", "someone@example.com"):

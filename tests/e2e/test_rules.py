@@ -5,6 +5,7 @@ time limit: 300 s
 
 import http.client
 import json
+import re
 import signal
 import socket
 import threading
@@ -253,8 +254,9 @@ def wait_held(ours, count):
 
 def test_hold():
     """hold keeps mail out of memory, without expiry or delay, until a reload lets it go"""
-    shapes = "shape domain second.test retry 1s expiry 2s\nshape domain ordinary.test retry 1s expiry 2s"
-    ours, net = up(BY_MTA, queue="delay-notice = 1s", shapes=shapes)
+    # Time enough for the one that was tried to be held.
+    shapes = "shape domain second.test retry 1s expiry 6s\nshape domain ordinary.test retry 1s expiry 6s"
+    ours, net = up(BY_MTA, queue="delay-notice = 5s", shapes=shapes)
     net.control("set second mood tempmail")
     send(ours, "tried@second.test", sender="tried@news.test", rcpt=["NOTIFY=DELAY,FAILURE"],
          test_id="tried")
@@ -378,6 +380,13 @@ def test_discard():
 
 # -- conditions ------------------------------------------------------------------------------------
 
+def ses_tags(data):
+    """What SES is told beside our own id, which is in all that goes there; in lower case."""
+    fields = re.findall(rb"^x-ses-message-tags:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", data, re.M)
+    tags = {tag.strip().decode() for field in fields for tag in field.split(b",")}
+    return {tag for tag in tags if not tag.startswith("oiwake-id=")}
+
+
 def test_conditions():
     """Tags, the authenticated user and the listener choose the path; tags stay where they belong"""
     ours, net = up(ODD + "route tagged tag campaign=spring via ses\n"
@@ -392,14 +401,17 @@ def test_conditions():
     send(ours, "c@ordinary.test", test_id="door", headers=["X-Oiwake-Tags: door=relay"])
     with h.smtp(ours.port("submission"), tls=True, user=USER, password=PASSWORD) as s:
         s.sendmail(SENDER, ["d@ordinary.test"], h.message(test_id="user"))
-    for test_id, host in (("plain", "ordinary"), ("tag", "ses"), ("door", "ses"), ("user", "ses")):
+    for test_id, host, want_tags in (
+            ("plain", "ordinary", set()),
+            ("tag", "ses", {"x=y", "campaign=spring", "other=1"}),
+            ("door", "ses", {"door=relay"}), ("user", "ses", set())):
         message = net.journal.wait_delivered(test_id=test_id)[0]
         h.equal(message["host"], host, f"host of {test_id}")
         data = net.message_bytes(message).lower()
         h.check(b"oiwake-tags" not in data and b"oiwake-note" not in data and b"more=2" not in data,
                 f"our own fields left with {test_id}: {data}")
-        h.equal(b"x-ses-message-tags: x=y" in data, test_id == "tag", f"SES's tags in {test_id}")
-        h.check(b"campaign=summer" not in data, "SES's tags left by mta")
+        h.equal(ses_tags(data), want_tags, f"SES's tags in {test_id}")
+        h.equal(data.count(b"oiwake-id="), 1 if host == "ses" else 0, f"our tag in {test_id}")
     ours.wait_empty()
     h.equal({e["to"][0]: e["rule"] for e in wait_event(ours, "sent", 3)},
             {"b": "tagged", "c": "door", "d": "byuser"}, "rules")
@@ -626,7 +638,7 @@ def test_hostile_pattern():
     net.journal.wait_delivered(test_id="quick", count=20)
     net.journal.wait_delivered(evil[60 - 40:], test_id="flood", count=20, limit=3 * h.PATIENCE)
     ours.wait_empty(3 * h.PATIENCE)
-    h.check(max(took) < 5 or h.SANITIZED, f"a message between them took {max(took):.1f} s")
+    h.check(max(took) < 15 or h.SANITIZED, f"a message between them took {max(took):.1f} s")
     counted = status(ours)["pattern_limits"]
     lines = ours.log.events("pattern_limit")
     h.check(counted >= 20 * 30, f"{counted} counted")

@@ -570,6 +570,7 @@ route head     header-from head.test                 via mta raw
 route both     from news.test                        via mta 50% ses 50%  fallback ses
 route keitai   to carrier *                          via mta
 route own      to ordinary.test                      via mta
+route pin      from otp@news2.test                   via ses transactional
 route default  to any                                via ses
 """
 
@@ -606,6 +607,18 @@ def test_explain():
     h.check(re.search(r"^  not +bulk \(\S+:2\): .*kind=old", text, re.M), text)
     text = ours.cli("explain", "taro@docomo.ne.jp", "--size", "2MB").stdout
     h.check('reject "too large for us"' in text and "shape" not in text, text)
+    for address, args, transactional, told in (
+            ("y@gmail.com", ("--from", "otp@news2.test"), True, True),
+            ("y@gmail.com", ("--tag", "priority=transactional"), True, True),
+            ("y@ordinary.test", ("--tag", "priority=transactional"), True, False),
+            ("y@gmail.com", ("--user", "app", "--tag", "priority=transactional"), False, False),
+            ("y@gmail.com", (), False, False)):
+        row = ask(address, *args)
+        h.equal(row["transactional"], transactional, f"{address} {args}")
+        h.equal(any("goes first when the quota of path 'ses'" in n for n in row["notes"]), told,
+                f"notes: {row['notes']}")
+    text = ours.cli("explain", "y@gmail.com", "--from", "otp@news2.test").stdout
+    h.check(re.search(r"^  path +ses, transactional$", text, re.M), text)
     irregular = ask("a..b@gmail.com", "--from", "info@news.test")
     h.equal((irregular["rule"], irregular["path"], irregular["fallback"]), ("both", "mta", None),
             "an irregular address in a split")

@@ -308,7 +308,7 @@ def test_connections_per_client():
 
 def test_time_limits():
     """Idle clients, dripped commands and dripped data are ended"""
-    ours, _ = up(limits="idle-timeout = 1s\ncommand-timeout = 2s\nmin-data-rate = 1000")
+    ours, _ = up(limits="idle-timeout = 3s\ncommand-timeout = 4s\nmin-data-rate = 1000")
     port = ours.port("relay")
     with h.Raw(port) as s:
         s.reply()

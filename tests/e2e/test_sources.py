@@ -136,7 +136,7 @@ def test_pause_and_resume():
 def test_pause_for_a_time():
     """A pause with a time ends by itself"""
     ours, net = up()
-    ours.cli("pause", "path", "mta", "--for", "3s")
+    ours.cli("pause", "path", "mta", "--for", "8s")
     h.check("until" in ours.cli("pause").stdout, "the listing")
     send(ours, "a@ordinary.test")
     h.wait_until(lambda: sum(waiting(ours).values()) == 1, "held mail")
@@ -147,7 +147,7 @@ def test_pause_for_a_time():
 
 def test_time_runs_while_paused():
     """Who waits behind a pause is told of the delay, and of the end when its time is over"""
-    ours, net = up(queue="delay-notice = 1s", shapes="shape domain ordinary.test expiry 4s\n")
+    ours, net = up(queue="delay-notice = 1s", shapes="shape domain ordinary.test expiry 8s\n")
     ours.cli("pause", "group", "ordinary.test", "--why", "secret")
     send(ours, "late@ordinary.test", sender=f"late@{DKIM_DOMAIN}")
     notices = net.journal.wait_delivered(f"late@{DKIM_DOMAIN}", count=2)

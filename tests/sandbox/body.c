@@ -124,6 +124,16 @@ body_feed(struct body *b, const char *data, size_t len, bool *done)
 }
 
 void
+body_add(struct body *b, const char *data, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		take(b, data[i]);
+	emit(b, data, len);
+}
+
+void
 body_hash(struct body *b, char hex[static 65])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];

@@ -43,6 +43,8 @@ void body_release(struct body *);
 
 /* Takes bytes up to the end of the data; returns how many. *done: the final dot was among them. */
 size_t body_feed(struct body *, const char *data, size_t len, bool *done);
+/* Takes bytes that are the message's as they are, as an API gives them: no dots, no end. */
+void body_add(struct body *, const char *data, size_t len);
 /* Lower-case hex of SHA-256 of the message; once, after the last byte. */
 void body_hash(struct body *, char hex[static 65]);
 

@@ -118,6 +118,9 @@ struct domain_row {
 extern const struct domain_row domains[]; /* ends with name NULL */
 const char *domain_system(const char *domain);
 
+#define SCENARIO_WORD 24
+/* The word of a local part, in lower case; the number behind it, or 0. */
+unsigned scenario_word(const char *address, char word[static SCENARIO_WORD], bool *digits);
 /* The row for a local part at a system, NULL when it is an ordinary one. Sets *number. */
 const struct scenario *scenario_find(const char *system, const char *address, unsigned *number);
 /* "normal" is never a row: NULL with *known true. */

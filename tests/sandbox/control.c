@@ -8,11 +8,17 @@
 #include "tests/sandbox/control.h"
 
 #include "mta/base/alloc.h"
+#include "tests/sandbox/aws.h"
 #include "tests/sandbox/dns.h"
+#include "tests/sandbox/events.h"
 #include "tests/sandbox/host.h"
+#include "tests/sandbox/imds.h"
 #include "tests/sandbox/json.h"
+#include "tests/sandbox/returns.h"
 #include "tests/sandbox/sandbox.h"
 #include "tests/sandbox/ses.h"
+#include "tests/sandbox/sns.h"
+#include "tests/sandbox/sqs.h"
 #include "tests/sandbox/zone.h"
 
 #include <event2/buffer.h>
@@ -61,10 +67,12 @@ set_dns(struct sandbox *b, const char *key, const char *value, struct err *e)
 static int
 set_host(struct host *h, const char *key, const char *value, struct err *e)
 {
+	int rc = 0;
+
 	if (strcmp(key, "mood") == 0)
 		return host_set_mood(h, value, e);
-	if (h->system->ses && ses_set(h->sandbox->ses, key, value))
-		return 0;
+	if (h->system->ses && ses_set(h->sandbox->ses, key, value, &rc, e))
+		return rc;
 	return host_set(h, key, value, e);
 }
 
@@ -80,17 +88,35 @@ set_all(struct sandbox *b, const char *key, const char *value, struct err *e)
 	return 0;
 }
 
+/* What is no host. */
+static const struct {
+	const char *name;
+	int (*set)(struct sandbox *, const char *key, const char *value,
+	    struct err *);
+	void (*show)(const struct sandbox *, struct str *); /* may be NULL */
+} services[] = {
+	{ "dns", set_dns, NULL },
+	{ "all", set_all, NULL },
+	{ "aws", aws_set, aws_show },
+	{ "events", events_set, NULL },
+	{ "sqs", sqs_set, sqs_show },
+	{ "sns", sns_set, sns_show },
+	{ "imds", imds_set, NULL },
+	{ "returns", returns_set, returns_show },
+};
+#define N_SERVICES (sizeof(services) / sizeof(services[0]))
+
 static int
 do_set(struct sandbox *b, char *args, struct str *out, struct err *e)
 {
 	const char *name = next_word(&args), *key = next_word(&args);
 	struct host *h = host_find(b, name);
+	size_t i;
 
 	(void)out;
-	if (strcmp(name, "dns") == 0)
-		return set_dns(b, key, args, e);
-	if (strcmp(name, "all") == 0)
-		return set_all(b, key, args, e);
+	for (i = 0; i < N_SERVICES; i++)
+		if (strcmp(services[i].name, name) == 0)
+			return services[i].set(b, key, args, e);
 	if (h == NULL)
 		return err_set(e, "no host '%s'", name);
 	return set_host(h, key, args, e);
@@ -101,7 +127,15 @@ do_get(struct sandbox *b, char *args, struct str *out, struct err *e)
 {
 	const char *name = next_word(&args);
 	struct host *h = host_find(b, name);
+	size_t i;
 
+	for (i = 0; i < N_SERVICES; i++) {
+		if (services[i].show == NULL ||
+		    strcmp(services[i].name, name) != 0)
+			continue;
+		services[i].show(b, out);
+		return 0;
+	}
 	if (h == NULL)
 		return err_set(e, "no host '%s'", name);
 	host_show(h, out);
@@ -134,7 +168,8 @@ do_count(struct sandbox *b, char *args, struct str *out, struct err *e)
 	json_int(out, "refused", (int64_t)t.refused);
 	json_int(out, "rejected", (int64_t)t.rejected);
 	json_int(out, "withdrawn", (int64_t)t.withdrawn);
-	json_int(out, "ses_sent", b->ses->sent);
+	json_int(out, "ses_sent", (int64_t)b->ses->sent);
+	json_int(out, "ses_in_window", (int64_t)ses_in_window(b->ses));
 	json_int(out, "dns_queries", (int64_t)dns_queries(b->dns));
 	json_close(out, '}');
 	return 0;
@@ -210,6 +245,8 @@ static const struct {
 	{ "unzone", do_unzone },
 	{ "cut", do_cut },
 	{ "forget", do_forget },
+	{ "sqs", sqs_command },
+	{ "sns", sns_command },
 	{ "quit", do_quit },
 };
 

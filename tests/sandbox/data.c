@@ -13,6 +13,7 @@
 #include "tests/sandbox/journal.h"
 #include "tests/sandbox/mail.h"
 #include "tests/sandbox/message.h"
+#include "tests/sandbox/returns.h"
 #include "tests/sandbox/sandbox.h"
 #include "tests/sandbox/ses.h"
 #include "tests/sandbox/session.h"
@@ -151,16 +152,13 @@ content_fault(struct session *s)
 	return NULL;
 }
 
+/* What the recipients' local parts or the host's mood ask for. */
 static struct decision
-decide(struct session *s, struct answer *verdict, struct str *text)
+asked_for(struct session *s)
 {
-	const struct host *h = s->host;
-	const struct mood *m = h->mood;
+	const struct mood *m = s->host->mood;
 	struct rcpt *r = rcpt_for(s, AT_DOT);
-	const struct answer *fault = content_fault(s);
 
-	if (fault != NULL)
-		return (struct decision){ DO_REPLY, fault, NULL };
 	if (r != NULL) {
 		host_happened(s->host, r->scenario, r->to);
 		return (struct decision){ r->scenario->action,
@@ -168,22 +166,41 @@ decide(struct session *s, struct answer *verdict, struct str *text)
 	}
 	if (m != NULL && m->stage == AT_DOT)
 		return (struct decision){ m->action, &m->answer, NULL };
+	return (struct decision){ DO_NOTE, NULL, NULL };
+}
+
+static bool
+is_silent(enum action action)
+{
+	return action == DO_CLOSE || action == DO_RESET || action == DO_SILENCE;
+}
+
+/* What is taken without a reply is judged by Amazon all the same: it gets an
+ * id, and events will tell of it. */
+static struct decision
+decide(struct session *s, struct answer *verdict, struct str *text)
+{
+	const struct host *h = s->host;
+	const struct answer *fault = content_fault(s);
+	struct decision asked;
+
+	if (fault != NULL)
+		return (struct decision){ DO_REPLY, fault, NULL };
+	asked = asked_for(s);
+	if (asked.answer != NULL && !is_silent(asked.action))
+		return asked;
 	*verdict = (struct answer){ 250, "2.0.0", h->system->accepted };
-	if (h->system->ses) {
-		if (!ses_judge(s, verdict, text))
-			return (struct decision){ DO_REPLY, verdict, NULL };
-		verdict->text = text->data;
-	}
+	if (h->system->ses && !ses_judge(s, verdict, text))
+		return (struct decision){ DO_REPLY, verdict, NULL };
+	if (asked.answer != NULL)
+		return asked;
 	return (struct decision){ DO_NOTE, verdict, NULL };
 }
 
 static struct verdict
 verdict_of(const struct decision *d)
 {
-	bool silent = d->action == DO_CLOSE || d->action == DO_RESET ||
-		      d->action == DO_SILENCE;
-
-	if (silent)
+	if (is_silent(d->action))
 		return (struct verdict){ true, 0, d->answer->text };
 	if (d->action == DO_NOTE)
 		return (struct verdict){ true, d->answer->code, "delivered" };
@@ -226,6 +243,10 @@ finish(struct session *s)
 	session_expand(s, d.answer, d.to);
 	count(s, &v);
 	mail_journal(s, &v, true);
+	if (v.accepted && s->host->system->ses)
+		ses_tell(s);
+	else if (v.accepted)
+		returns_mail(s);
 	if (d.action == DO_NOTE)
 		session_answer(s, d.answer, d.to);
 	else

@@ -352,6 +352,7 @@ void
 envelope_rcpt(struct session *s, const char *args)
 {
 	unsigned most = s->host->limits.rcpts_session;
+	const struct mood *m = s->host->mood;
 	const struct answer *refusal;
 	const char *params = "";
 	struct rcpt *r;
@@ -372,6 +373,8 @@ envelope_rcpt(struct session *s, const char *args)
 		cut_session(s);
 	else if (refusal != NULL)
 		refuse_rcpt(s, r, DO_REPLY, refusal);
+	else if (m != NULL && m->stage == AT_RCPT)
+		refuse_rcpt(s, r, m->action, &m->answer);
 	else
 		play_rcpt(s, r);
 }

@@ -97,6 +97,13 @@ json_int(struct str *s, const char *key, int64_t value)
 }
 
 void
+json_number(struct str *s, const char *key, double value)
+{
+	start(s, key);
+	str_addf(s, value == (double)(int64_t)value ? "%.1f" : "%.3f", value);
+}
+
+void
 json_bool(struct str *s, const char *key, bool value)
 {
 	start(s, key);

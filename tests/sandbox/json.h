@@ -18,6 +18,7 @@ void json_close(struct str *, char bracket);                 /* '}' or ']' */
 void json_str(struct str *, const char *key, const char *value); /* NULL: null */
 void json_mem(struct str *, const char *key, const char *value, size_t len);
 void json_int(struct str *, const char *key, int64_t value);
+void json_number(struct str *, const char *key, double value); /* "1585761795.25", never an exponent */
 void json_bool(struct str *, const char *key, bool value);
 
 #endif

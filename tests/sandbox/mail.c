@@ -9,6 +9,7 @@
 #include "tests/sandbox/json.h"
 #include "tests/sandbox/message.h"
 #include "tests/sandbox/sandbox.h"
+#include "tests/sandbox/ses.h"
 #include "tests/sandbox/session.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ mail_clear(struct session *s)
 		free(m->rcpts[i].params);
 		free(m->rcpts[i].text);
 	}
+	submission_clear(&m->submission);
 	free(m->rcpts);
 	free(m->from);
 	free(m->params);
@@ -87,14 +89,13 @@ add_rcpts(const struct session *s, struct str *o)
 }
 
 static void
-add_signatures(const struct body *b, struct str *o)
+add_signatures(struct str *o, const char *data, size_t len)
 {
 	struct str value = STR_INIT, domain = STR_INIT;
 	size_t i;
 
 	json_open(o, "dkim", '[');
-	for (i = 0; message_field(
-		 b->bytes.data, b->bytes.len, "DKIM-Signature", i, &value);
+	for (i = 0; message_field(data, len, "DKIM-Signature", i, &value);
 	     i++) {
 		str_clear(&domain);
 		(void)message_tag(value.data, "d", &domain);
@@ -105,8 +106,8 @@ add_signatures(const struct body *b, struct str *o)
 	str_release(&domain);
 }
 
-static void
-add_fields(const struct body *b, struct str *o)
+void
+mail_journal_fields(struct str *o, const char *data, size_t len)
 {
 	static const struct {
 		const char *key, *field;
@@ -120,12 +121,12 @@ add_fields(const struct body *b, struct str *o)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (message_field(
-			b->bytes.data, b->bytes.len, rows[i].field, 0, &value))
+		if (message_field(data, len, rows[i].field, 0, &value))
 			json_mem(o, rows[i].key, value.data, value.len);
 		else
 			json_str(o, rows[i].key, NULL);
 	}
+	add_signatures(o, data, len);
 	str_release(&value);
 }
 
@@ -162,8 +163,9 @@ mail_journal(struct session *s, const struct verdict *v, bool complete)
 		body_hash(&s->body, hash);
 		json_str(o, "sha256", hash);
 	}
-	add_fields(&s->body, o);
-	add_signatures(&s->body, o);
+	mail_journal_fields(o, s->body.bytes.data, s->body.bytes.len);
+	if (s->host->system->ses)
+		ses_journal(s, o);
 	note_bad(s);
 	if (v->accepted && journal_keeps(s->sandbox->journal))
 		journal_keep(

@@ -23,6 +23,9 @@ void mail_journal(struct session *, const struct verdict *, bool complete);
 /* The line "refused" for a sender (to NULL) or recipient; s->reply holds the text. */
 void mail_journal_refused(struct session *, enum stage, const char *to, int code);
 
+/* What the journal says of a message's own header. */
+void mail_journal_fields(struct str *, const char *data, size_t len);
+
 /* Remembers the message about to be written down as accepted, and takes all of them back. */
 void mail_remember(struct session *);
 void mail_withdraw(struct session *);

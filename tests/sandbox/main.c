@@ -2,9 +2,10 @@
 /*
  * main.c - oiwake-sandbox: a fake internet on loopback, for the tests and the demo.
  *
- * One process plays the DNS, the Japanese carriers' MX hosts, an ordinary MX and Amazon SES's SMTP
- * endpoint. It shares no SMTP code with Oiwake: it is the independent witness. When all is
- * listening it prints one JSON line with every address and port, then "ready".
+ * One process plays the DNS, the Japanese carriers' MX hosts, an ordinary MX and Amazon: SES by SMTP
+ * and API, and what goes with it. It shares no SMTP and no signing code with Oiwake: it is the
+ * independent witness. When all is listening it prints one JSON line with every address and port,
+ * then "ready".
  *
  *	oiwake-sandbox --journal j.jsonl --control ctl --write-ca ca.pem
  *	dig @127.0.0.1 -p DNSPORT docomo.ne.jp MX
@@ -14,6 +15,7 @@
  *	docomo 127.0.10.1     ezweb 127.0.10.2     au 127.0.10.3       softbank 127.0.10.4
  *	ymobile 127.0.10.5    yahoo 127.0.10.6     rakuten 127.0.10.7  mopera 127.0.10.8
  *	ordinary 127.0.10.20  second 127.0.10.22   ses 127.0.10.50 (own ports, own certificate)
+ *	aws 127.0.10.51 (a port with TLS, one in clear; below)
  *	127.0.10.21 has nobody listening. Carriers take only their own domains; ordinary and second
  *	take all. Domains and limits: carriers.c. Odd DNS names (nullmx.example ...): zone.c.
  *
@@ -34,26 +36,96 @@
  *	ezweb/au: filtered "550 : User unknown" at the dot; 3 MB    softbank: filtered is accepted and
  *	          dropped, nodomain 553; 1 MB, From and Message-ID needed    ymobile: unknown is a bare
  *	          421    yahoo: tssN iptsN vsN
+ *	returned: laterunknown laterfull laterexpired laterfiltered (ezweb, au: NDRs of theirs in
+ *	          ISO-2022-JP, laterfiltered with X-SPASIGN: NG; there also laterdisabled laterlimited;
+ *	          elsewhere DSNs as Postfix writes them, also laterblocked and laterdelayed), vacation
+ *	          (a reply), complaint (ARF), redacted (ARF without envelope and recipient): accepted, and
+ *	          comes back by mail; see RETURNS
  *	ses:      unknown full filtered are accepted ("bounced"); deferN greylistN tempN never busyN
  *	          at the dot
  *	When recipients of one message ask for different things at the dot, the first counts.
  *
  * CONTROL, a line each on the Unix socket: "ok", JSON, or "error: ..."
  *	set HOST mood M       normal down (port closed) reset (RST at connect) close blackhole refuse421
- *	                      refuse554 busy (421 at MAIL) tempmail permmail tempdot permdot closedot
+ *	                      refuse554 busy (421 at MAIL) blocked (550 at each RCPT) tempmail permmail tempdot permdot closedot
  *	                      rstdot; yahoo: tss04 ipts04 vs98; ses: throttle quota notverified
  *	                      mailfrom denied badauth unsubscribed authtemp paused temporary
  *	set HOST FEATURE on|off  starttls pipelining size 8bitmime dsn smtputf8 enhanced; rawdots, quoted
  *	                      (takes a..b@ raw, quoted); sender (553 for a sender domain not in DNS)
  *	set HOST LIMIT N      connections messages (of a session) rcpts-message rcpts-session max-size
  *	                      max-line; 0: none.  delay N: ms before each reply
- *	set ses KEY VALUE     rate quota sent verified user password; sandbox on|off (rcpts verified)
+ *	set ses KEY VALUE     the account, of SMTP and API alike; numbers are recipients, 0: no limit
+ *	                      rate (a second) burst (at once; 0: a second's) quota window SECONDS (86400,
+ *	                      rolling) sent (now, and none before) api-rate (calls of one action a second,
+ *	                      sends apart; one more at once); sending on|off; sandbox on|off (rcpts
+ *	                      verified; set rate and quota yourself); enforcement HEALTHY|PROBATION|SHUTDOWN
+ *	                      verified configuration-sets suppressed-reasons: a,b (sets: "" is any)
+ *	                      pause-set resume-set NAME; suppress ADDRESS [COMPLAINT] unsuppress ADDRESS
+ *	                      user (and access key) password secret
+ *	set aws KEY VALUE     latency MS (before each request is looked at; any number wait at once)
+ *	                      skew SECONDS (of the server's clock: Date, signatures' 5 minutes)
+ *	                      idle SECONDS (till it closes a kept connection, of new ones; 120)
+ *	set aws mood M [S]    normal; at sends, or at all requests to service S (ses sqs sns imds all):
+ *	                      throttle quota quotalimit paused suspended setpaused notverified mailfrom
+ *	                      denied temporary (500) badauth: refused;
+ *	                      carried out, then: closedot rstdot silentdot (no answer) truncate (half of it)
+ *	                      garble (half, said to be all) huge (100 MB) slowMS (that late, 60000)
+ *	                      at all of ses and not carried out: redirect (302) html (200) badgateway
+ *	                      unavailable (503) close reset blackhole; down: the ports are closed
+ *	set events KEY VALUE  delay MS (from acceptance to the events; 20)   order normal|shuffled (what
+ *	                      happened before Send, and later)   duplicates N (each N times more)
+ *	                      drop TYPE on|off (Send Delivery Bounce Complaint Reject DeliveryDelay)
+ *	                      early on|off (told before the 250 or 200, which comes 100 ms later)
+ *	                      late on|off (kept until it is off)   notifications on|off (the older form
+ *	                      besides, for mail without a set, too)   simulator-today on|off
+ *	set sqs KEY VALUE     mood normal same (deleted ones come again) error (500) gone, or any of
+ *	                      `set aws mood`; raw on|off (else in SNS's envelope); events QUEUE
+ *	sqs create QUEUE      sqs purge QUEUE    sqs send QUEUE N TEXT (N messages, all TEXT)
+ *	set sns KEY VALUE     version 1|2   parallel N (20)   retries N (3)   retry MS (200)   timeout MS
+ *	                      (5000)   hold on|off (posts are signed and wait)
+ *	                      forge WHAT: posts one right away that is right but for body signature
+ *	                      cert-url cert-host impostor (certificate) topic old future (2 h) raw
+ *	                      subscribe-url version replay half huge (4 MB)
+ *	sns subscribe URL     asks it to confirm, as Subscribe does    sns unsubscribe URL
+ *	set imds KEY VALUE    expires SECONDS (3600; keys are renewed at once)   mood normal norole failed
+ *	                      (no Success) expired garbage, or any of `set aws mood`
+ *	set returns KEY VALUE to ADDRESS:PORT (the server that takes what comes back; nothing does before)
+ *	                      complaints ADDRESS (else they go to the reverse-path, too)
+ *	                      delay MS (5000)   late on|off (kept until it is off)   copies N (N more of each)
+ *	                      retry MS (500) tries N (600): no answer or 4xx   connections N (4)
  *	set dns mood M        normal dead servfail
  *	set all KEY VALUE     every host but ses
- *	get HOST    count     settings and counts (open, peak, messages ...)    counts of all
+ *	get HOST|aws|sqs|sns|returns  settings and counts (open, peak, messages ...)    count: counts of all
  *	zone NAME TYPE VALUE  adds a record, as a line of --zone does    unzone NAME
  *	cut HOST|all          RST on every open session    forget HOST|all   addresses are new again
  *	quit
+ *
+ * AWS: requests are signed as the user (--ses-user, --ses-secret; the SMTP password derived from that
+ *	secret is good, too) or as the role of the instance metadata. SES: v2 SendEmail (Raw, Simple)
+ *	GetAccount PutAccountSendingAttributes PutAccountSuppressionAttributes and the four calls of the
+ *	suppression list; v1 SendRawEmail SendEmail GetSendQuota GetSendStatistics
+ *	GetAccountSendingEnabled. Scenarios of ses hold for the API: defer greylist temp never 500,
+ *	toomany 400, busy 503, closedot rstdot silentdot without an answer. Checked, in this order:
+ *	account, recipients, tags, header, size (40 MB; v1 10 MB), set, identities, quota, rate.
+ *	"No limit" is -1 (quota) and 100000 (rate) in GetAccount. Simulator addresses count on the rate.
+ *
+ * FEEDBACK: events of every mail with a configuration set, but the set "silent", to the queue
+ *	"ses-events" and to the topic's subscribers, signed by a certificate of the CA (--write-ca). Send,
+ *	then by the word of the local part (no number has a meaning here); recipients of one fate share
+ *	an event.
+ *	Delivery: any other word   Bounce Permanent: bounce unknown filtered (in the carrier's words)
+ *	nomail suppressedglobal suppressedtenant suppressedinvalid, and who is on the account's list;
+ *	Transient: full toolarge content attachment expired (General 4.4.7) expiredcustom; undetermined
+ *	Delivery and more: complaint notspam ooto; before it: delay delayfull delayip   Reject: reject
+ *	nothing (Send only)   Hard bounces and complaints put an address on the list, unless
+ *	`set ses suppressed-reasons` says otherwise. Simulator addresses are as AWS documents them.
+ *	SQS: JSON protocol; Send Receive Delete ChangeMessageVisibility, batches, GetQueueAttributes
+ *	GetQueueUrl CreateQueue PurgeQueue. SNS: Subscribe ConfirmSubscription Unsubscribe, certificates;
+ *	5xx, 429 and silence are tried again. IMDSv2: role "oiwake-role", region.
+ *
+ * RETURNS: what a mail host (not ses) has accepted comes back by mail, from <>, from its own address:
+ *	bounces and vacation replies to the reverse-path, complaints to the feedback address. Mail from
+ *	<> is never answered. The oldest first, but no order is promised.
  *
  * JOURNAL, JSON lines; each has seq time ms event host session peer tls ehlo [bad]
  *	connect, session (ended duration messages rcpts)
@@ -63,6 +135,17 @@
  *	            what: delivered, refused, closed-after-dot, reset-after-dot, silent-after-dot,
  *	            closed-after-354, reset-in-data, aborted, timeout; of a recipient: delivered,
  *	            dropped, junked, bounced, refused, lost (the data never ended)
+ *	            of ses also: transport (smtp, api) operation configuration_set tags{} ses_id; by
+ *	            API session, ehlo and params are null, code and error are of HTTP, user is the access
+ *	            key, and `what` is silent when the mood left the client without an answer. sha256
+ *	            and --keep are of what came, X-SES-* included, which SES takes out
+ *	refused     of aws: transport api, stage auth, path code error text
+ *	call        of ses: operation user throttled (every action of its API but the sends)
+ *	event       id type to[] copy (0, then its duplicates) form (event, notification): written as told
+ *	sns-post    url type message_id forged attempt status (0: none) text; sns-lost: it was the last
+ *	sns-confirmed  url arn
+ *	return      kind about (seq of the message) of (its recipient) to attempt accepted code (0: no
+ *	            answer) text: written when an attempt has ended
  *	withdrawn   message (the seq of a message accepted before and now dropped)
  *	bad: what the client must not do: "bare LF", "bare CR", "long line", "NUL", "dot not stuffed",
  *	"8-bit", "bare LF in command", "pipelined", "plaintext after STARTTLS" ...
@@ -70,14 +153,20 @@
 /* clang-format on */
 #include "mta/base/alloc.h"
 #include "mta/base/str.h"
+#include "tests/sandbox/aws.h"
 #include "tests/sandbox/carriers.h"
 #include "tests/sandbox/control.h"
 #include "tests/sandbox/dns.h"
+#include "tests/sandbox/events.h"
 #include "tests/sandbox/host.h"
+#include "tests/sandbox/imds.h"
 #include "tests/sandbox/journal.h"
 #include "tests/sandbox/json.h"
+#include "tests/sandbox/returns.h"
 #include "tests/sandbox/sandbox.h"
 #include "tests/sandbox/ses.h"
+#include "tests/sandbox/sns.h"
+#include "tests/sandbox/sqs.h"
 #include "tests/sandbox/tls.h"
 #include "tests/sandbox/zone.h"
 
@@ -96,6 +185,8 @@ enum setting {
 	OPT_DNS_PORT,
 	OPT_SES_PORT,
 	OPT_SESS_PORT,
+	OPT_AWS_PORT,
+	OPT_AWS_PLAIN_PORT,
 	OPT_TTL,
 	OPT_JOURNAL,
 	OPT_KEEP,
@@ -105,6 +196,7 @@ enum setting {
 	OPT_WRITE_CA,
 	OPT_SES_USER,
 	OPT_SES_PASSWORD,
+	OPT_SES_SECRET,
 	OPT_SES_VERIFIED,
 	OPT_SES_RATE,
 	OPT_SES_QUOTA,
@@ -122,6 +214,8 @@ static const struct {
 	[OPT_DNS_PORT]     = { "dns-port",     "0",  "port of the DNS on " DNS_ADDRESS },
 	[OPT_SES_PORT]     = { "ses-port",     "0",  "SES with STARTTLS" },
 	[OPT_SESS_PORT]    = { "sess-port",    "0",  "SES with implicit TLS" },
+	[OPT_AWS_PORT]     = { "aws-port",     "0",  "AWS over TLS" },
+	[OPT_AWS_PLAIN_PORT] = { "aws-plain-port", "0", "AWS in clear" },
 	[OPT_TTL]          = { "ttl",          "60", "seconds that DNS records may be kept" },
 	[OPT_JOURNAL]      = { "journal",      NULL, "file that JSON lines are added to" },
 	[OPT_KEEP]         = { "keep",         NULL, "folder for each accepted message, SEQ.eml" },
@@ -129,18 +223,20 @@ static const struct {
 	[OPT_TELL]         = { "tell",         NULL, "send a line to the --control of a running one" },
 	[OPT_ZONE]         = { "zone",         NULL, "file of lines NAME TYPE VALUE" },
 	[OPT_WRITE_CA]     = { "write-ca",     NULL, "file for the CA of SES's certificate" },
-	[OPT_SES_USER]     = { "ses-user",     "AKIASANDBOX", "user name at SES" },
+	[OPT_SES_USER]     = { "ses-user",     "AKIASANDBOX", "user name at SES, access key of the API" },
 	[OPT_SES_PASSWORD] = { "ses-password", "sandbox-password", "password at SES" },
+	[OPT_SES_SECRET]   = { "ses-secret",   "sandbox-secret-key", "secret key of the API" },
 	[OPT_SES_VERIFIED] = { "ses-verified", "example.com,example.net,example.org,example.jp",
 	                       "verified domains and addresses; '*': any" },
 	[OPT_SES_RATE]     = { "ses-rate",     "0",  "recipients per second; 0: no limit" },
-	[OPT_SES_QUOTA]    = { "ses-quota",    "0",  "recipients in all; 0: no limit" },
+	[OPT_SES_QUOTA]    = { "ses-quota",    "0",  "recipients in 24 hours; 0: no limit" },
 };
 /* clang-format on */
 
 /* Reachable to the end, on purpose: the process ends with its loop and takes
  * nothing apart. */
 static struct sandbox sandbox;
+static unsigned aws_ports[2]; /* with TLS, in clear */
 
 static void
 usage(FILE *f)
@@ -233,15 +329,29 @@ listen_smtp(struct sandbox *b, unsigned port, struct err *e)
 	return -1;
 }
 
-static void
-make_ses(struct sandbox *b, const char *const values[static OPT_MAX])
+static int
+make_ses(
+    struct sandbox *b, const char *const values[static OPT_MAX], struct err *e)
 {
-	b->ses = xcalloc(1, sizeof(*b->ses));
-	(void)ses_set(b->ses, "user", values[OPT_SES_USER]);
-	(void)ses_set(b->ses, "password", values[OPT_SES_PASSWORD]);
-	(void)ses_set(b->ses, "verified", values[OPT_SES_VERIFIED]);
-	(void)ses_set(b->ses, "rate", values[OPT_SES_RATE]);
-	(void)ses_set(b->ses, "quota", values[OPT_SES_QUOTA]);
+	static const struct {
+		const char *key;
+		enum setting option;
+	} keys[] = {
+		{ "user", OPT_SES_USER },
+		{ "password", OPT_SES_PASSWORD },
+		{ "secret", OPT_SES_SECRET },
+		{ "verified", OPT_SES_VERIFIED },
+		{ "rate", OPT_SES_RATE },
+		{ "quota", OPT_SES_QUOTA },
+	};
+	size_t i;
+	int rc = 0;
+
+	b->ses = ses_new();
+	for (i = 0; rc == 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
+		(void)ses_set(
+		    b->ses, keys[i].key, values[keys[i].option], &rc, e);
+	return rc;
 }
 
 static int
@@ -253,8 +363,9 @@ start(
 	b->base = event_base_new();
 	b->zone = zone_new();
 	make_hosts(b);
-	make_ses(b, values);
 	ses = host_find(b, "ses");
+	if (make_ses(b, values, e) < 0)
+		return -1;
 	if (values[OPT_ZONE] != NULL &&
 	    zone_load(b->zone, values[OPT_ZONE], e) < 0)
 		return -1;
@@ -271,9 +382,46 @@ start(
 	    host_listen(ses, number(values[OPT_SES_PORT]), false, e) < 0 ||
 	    host_listen(ses, number(values[OPT_SESS_PORT]), true, e) < 0)
 		return -1;
+	b->events = events_new(b);
+	b->sqs = sqs_new(b);
+	b->imds = imds_new(b);
+	b->returns = returns_new(b);
+	b->sns = sns_new(b);
+	aws_ports[0] = number(values[OPT_AWS_PORT]);
+	aws_ports[1] = number(values[OPT_AWS_PLAIN_PORT]);
+	if (aws_new(b, AWS_ADDRESS, aws_ports, e) == NULL)
+		return -1;
 	return values[OPT_CONTROL] != NULL
 		   ? control_listen(b, values[OPT_CONTROL], e)
 		   : 0;
+}
+
+static void
+announce_url(struct str *o, const char *key, bool tls, const char *path)
+{
+	struct str url = STR_INIT;
+
+	str_addf(&url, "%s://" AWS_ADDRESS ":%u%s", tls ? "https" : "http",
+	    aws_ports[tls ? 0 : 1], path);
+	json_str(o, key, url.data);
+	str_release(&url);
+}
+
+static void
+announce_aws(const struct sandbox *b, struct str *o)
+{
+	json_open(o, "aws", '{');
+	json_str(o, "address", AWS_ADDRESS);
+	json_int(o, "port", aws_ports[0]);
+	json_int(o, "plain_port", aws_ports[1]);
+	json_str(o, "region", AWS_REGION);
+	json_str(o, "access_key", b->ses->user);
+	json_str(o, "secret_key", b->ses->secret);
+	announce_url(o, "endpoint", true, "");
+	announce_url(o, "queue_url", true, "/" AWS_ACCOUNT "/" SQS_QUEUE);
+	json_str(o, "topic_arn", SNS_TOPIC_ARN);
+	announce_url(o, "imds", false, "");
+	json_close(o, '}');
 }
 
 static void
@@ -301,6 +449,7 @@ announce(const struct sandbox *b)
 	json_str(&o, "user", b->ses->user);
 	json_str(&o, "password", b->ses->password);
 	json_close(&o, '}');
+	announce_aws(b, &o);
 	json_close(&o, '}');
 	printf("%s\nready\n", o.data);
 	fflush(stdout);

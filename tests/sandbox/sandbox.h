@@ -10,10 +10,16 @@
 #include <openssl/ssl.h>
 #include <stdint.h>
 
+struct aws;
 struct dns;
+struct events;
 struct host;
+struct imds;
 struct journal;
+struct returns;
 struct ses;
+struct sns;
+struct sqs;
 struct zone;
 
 struct sandbox {
@@ -22,6 +28,12 @@ struct sandbox {
 	struct zone *zone;
 	struct dns *dns;
 	struct ses *ses;
+	struct aws *aws;
+	struct events *events;
+	struct sqs *sqs;
+	struct sns *sns;
+	struct imds *imds;
+	struct returns *returns;
 	struct host **hosts; /* one per row of `systems`, ends with NULL */
 	SSL_CTX *mx_tls;
 	SSL_CTX *ses_tls;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_MAX 24
-
 /* clang-format off */
 #define TSS04  "[TSS04] Messages from {ip} temporarily deferred due to unexpected volume " \
 	"or user complaints"
@@ -136,6 +134,8 @@ static const struct mood moods[] = {
 	{ "refuse554",  NULL, AT_CONNECT, DO_CUT,     { 554, "5.7.1", "No SMTP service here for {ip}" } },
 	{ "busy",       NULL, AT_MAIL,    DO_CUT,
 	    { 421, "4.3.2", "Service not available, closing transmission channel" } },
+	{ "blocked",    NULL, AT_RCPT,    DO_REPLY,
+	    { 550, "5.7.1", "Blocked: {ip} has a bad reputation" } },
 	{ "tempmail",   NULL, AT_MAIL,    DO_REPLY,   { 451, "4.3.0", "Temporary failure" } },
 	{ "permmail",   NULL, AT_MAIL,    DO_REPLY,   { 550, "5.7.1", "Sender refused" } },
 	{ "tempdot",    NULL, AT_DOT,     DO_REPLY,   { 451, "4.3.0", "Error: queue file write error" } },
@@ -154,8 +154,9 @@ is_for(const char *row_system, const char *system)
 
 /* The word of a local part: up to '+', '-', '_', '.', '@' or the digits before
  * one of these. */
-static unsigned
-split_word(const char *address, char word[static WORD_MAX], bool *digits)
+unsigned
+scenario_word(
+    const char *address, char word[static SCENARIO_WORD], bool *digits)
 {
 	size_t len, end;
 
@@ -165,7 +166,7 @@ split_word(const char *address, char word[static WORD_MAX], bool *digits)
 	for (len = end; len > 0 && isdigit((unsigned char)address[len - 1]);)
 		len--;
 	*digits = len < end;
-	if (len >= WORD_MAX)
+	if (len >= SCENARIO_WORD)
 		len = 0;
 	for (end = 0; end < len; end++)
 		word[end] = (char)tolower((unsigned char)address[end]);
@@ -176,9 +177,9 @@ split_word(const char *address, char word[static WORD_MAX], bool *digits)
 const struct scenario *
 scenario_find(const char *system, const char *address, unsigned *number)
 {
-	char word[WORD_MAX];
+	char word[SCENARIO_WORD];
 	bool digits;
-	unsigned n = split_word(address, word, &digits);
+	unsigned n = scenario_word(address, word, &digits);
 	const struct scenario *s;
 
 	for (s = scenarios; s->word != NULL; s++) {

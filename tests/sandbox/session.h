@@ -15,6 +15,7 @@
 #include "mta/base/str.h"
 #include "tests/sandbox/body.h"
 #include "tests/sandbox/carriers.h"
+#include "tests/sandbox/submit.h"
 
 struct bufferevent;
 struct event;
@@ -64,6 +65,7 @@ struct mail { /* the transaction */
 	size_t n;
 	size_t room;
 	size_t accepted;
+	struct submission submission; /* what SES made of it */
 };
 
 struct session {

@@ -14,6 +14,10 @@
 
 #define VALID_S (30 * 24 * 3600)
 
+/* The one CA, for as long as the process lives. */
+static X509 *authority;
+static EVP_PKEY *authority_key;
+
 static int
 add_extension(X509 *x, int nid, const char *value)
 {
@@ -109,26 +113,51 @@ write_pem(const char *path, X509 *x, struct err *e)
 	return 0;
 }
 
+X509 *
+tls_issue(
+    EVP_PKEY *key, const char *name, const char *alternatives, struct err *e)
+{
+	X509 *x =
+	    make_certificate(key, name, alternatives, authority, authority_key);
+
+	if (x == NULL)
+		err_set(e, "cannot make the certificate for '%s'", name);
+	return x;
+}
+
+static int
+make_authority(struct err *e)
+{
+	authority_key = EVP_EC_gen("P-256");
+	authority =
+	    make_certificate(authority_key, "Sandbox CA", NULL, NULL, NULL);
+	return authority != NULL ? 0 : err_set(e, "cannot make the CA");
+}
+
+SSL_CTX *
+tls_server_context(const char *host, const char *alternatives, struct err *e)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = tls_issue(key, host, alternatives, e);
+	SSL_CTX *ctx = NULL;
+
+	if (x != NULL)
+		ctx = make_context(x, key, e);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	return ctx;
+}
+
 SSL_CTX *
 tls_ses_context(const char *host, const char *ca_path, struct err *e)
 {
-	EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
-	X509 *ca = make_certificate(ca_key, "Sandbox CA", NULL, NULL, NULL);
-	X509 *x = NULL;
 	SSL_CTX *ctx = NULL;
 	struct str names = STR_INIT;
 
 	str_addf(&names, "DNS:%s", host);
-	if (ca != NULL)
-		x = make_certificate(key, host, names.data, ca, ca_key);
-	if (x == NULL)
-		err_set(e, "cannot make the certificate for '%s'", host);
-	else if (ca_path == NULL || write_pem(ca_path, ca, e) == 0)
-		ctx = make_context(x, key, e);
+	if (make_authority(e) == 0 &&
+	    (ca_path == NULL || write_pem(ca_path, authority, e) == 0))
+		ctx = tls_server_context(host, names.data, e);
 	str_release(&names);
-	X509_free(x);
-	X509_free(ca);
-	EVP_PKEY_free(key);
-	EVP_PKEY_free(ca_key);
 	return ctx;
 }

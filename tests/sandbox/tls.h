@@ -15,5 +15,10 @@
 SSL_CTX *tls_mx_context(struct err *);
 /* A server context for `host`, its CA written to `ca_path` unless that is NULL. */
 SSL_CTX *tls_ses_context(const char *host, const char *ca_path, struct err *);
+/* A server context likewise for `host` and the alternatives ("DNS:a,IP:b"), signed by the CA made before. */
+SSL_CTX *tls_server_context(const char *host, const char *alternatives, struct err *);
+/* A certificate for the key: name and alternatives ("DNS:a,IP:b"), signed by the same CA, which must have been made
+ * by then. The caller's; NULL on failure. */
+X509 *tls_issue(EVP_PKEY *, const char *name, const char *alternatives, struct err *);
 
 #endif

@@ -58,9 +58,11 @@ struct play {
 	size_t read_max; /* most bytes that one content.read gives; 0: any */
 	size_t short_by; /* bytes that content.read has less than it should */
 	size_t again;	 /* further transactions, the same again */
+	bool ask;	 /* before the final dot: */
+	bool deny;	 /* and then it must not go out */
 
 	/* What happened. */
-	unsigned ready, done, closed, sent;
+	unsigned ready, done, closed, sent, asked;
 	unsigned tls_results[TLS_RESULTS];
 	bool usable_in_done;
 	struct outcome why;
@@ -422,6 +424,15 @@ owner_tls(void *arg, size_t target, enum tls_result result)
 	p->tls_results[result]++;
 }
 
+static bool
+owner_dot(void *arg)
+{
+	struct play *p = arg;
+
+	p->asked++;
+	return !p->deny;
+}
+
 /* ------ the frame */
 
 static void
@@ -470,10 +481,11 @@ play_hurry(struct play *p, int64_t ms)
 static void
 play_run(struct play *p)
 {
-	static const struct smtp_client_events events = {
+	const struct smtp_client_events events = {
 		.ready = owner_ready,
 		.done = owner_done,
 		.tls = owner_tls,
+		.dot = p->ask ? owner_dot : NULL,
 		.closed = owner_closed,
 	};
 	struct timeval patience = { .tv_sec = 20 };

@@ -38,20 +38,6 @@ clock_mono(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
-char *
-clock_iso(int64_t wall, char buf[static 25])
-{
-	snprintf(buf, 25, "%lld", (long long)wall);
-	return buf;
-}
-
-char *
-clock_rfc5322(int64_t wall, char buf[static 48])
-{
-	snprintf(buf, 48, "%lld", (long long)wall);
-	return buf;
-}
-
 static void
 on_core_work(evutil_socket_t fd, short what, void *arg)
 {
@@ -74,16 +60,20 @@ static inline void
 core_up(void)
 {
 	core.store = the->store;
+	core.settler = settler_new(&core);
 	core.pauses = pauses_new(&core);
 	core.sources = sources_new(&core);
+	core.quotas = quotas_new(&core);
 }
 
 static inline void
 core_down(void)
 {
 	core_settle();
+	quotas_free(&core.quotas);
 	sources_free(&core.sources);
 	pauses_free(&core.pauses);
+	settler_free(&core.settler);
 }
 
 /* As a new process finds things. */

@@ -261,6 +261,7 @@ draw_options(struct model_rule *r)
 			r->fallback = NULL;
 	if (chance(30))
 		r->local_part = 1 + draw(2);
+	r->transactional = chance(20);
 }
 
 static inline void
@@ -275,6 +276,7 @@ draw_action(struct model_rule *r)
 	r->ntarget = 0;
 	r->fallback = r->text = NULL;
 	r->local_part = RULES_LOCAL_PART_SHAPE;
+	r->transactional = false;
 	if (r->action == RULES_REJECT)
 		r->text = ONE_OF(texts);
 	if (r->action != RULES_VIA)

@@ -59,12 +59,12 @@ static const struct mistake mistakes[] = {
 	  "'vai', did you mean 'via'?\n" },
 	{ "route a to any via ses pol x",
 	  "1:24: expected 'pool', 'configuration-set', a share such "
-	  "as '95%', 'fallback', 'quote', 'raw' or the end of the "
-	  "line, got 'pol', did you mean 'pool'?\n" },
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'pol', did you mean 'pool'?\n" },
 	{ "route a to any via mta ses",
 	  "1:24: expected 'pool', 'configuration-set', a share such "
-	  "as '95%', 'fallback', 'quote', 'raw' or the end of the "
-	  "line, got 'ses'\n" },
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'ses'\n" },
 	{ "route a to any via ses to x.jp",
 	  "1:24: conditions come before 'via'\n" },
 	{ "route a to any x.jp via ses",
@@ -83,8 +83,8 @@ static const struct mistake mistakes[] = {
 	  "1:29: expected the name of a pool, got 'to'\n" },
 	{ "route a to any via mta configuration-sett x",
 	  "1:24: expected 'pool', 'configuration-set', a share such "
-	  "as '95%', 'fallback', 'quote', 'raw' or the end of the "
-	  "line, got 'configuration-sett', did you mean "
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'configuration-sett', did you mean "
 	  "'configuration-set'?\n" },
 	{ "route a to example via ses",
 	  "1:12: expected 'any', 'carrier', 'domain' or an address, "

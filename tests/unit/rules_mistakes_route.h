@@ -143,8 +143,8 @@ static const struct mistake route_mistakes[] = {
 	  "'rejct', did you mean 'reject'?\n" },
 	{ "route a to any via mta via ses",
 	  "1:24: expected 'pool', 'configuration-set', a share such "
-	  "as '95%', 'fallback', 'quote', 'raw' or the end of the "
-	  "line, got 'via'\n" },
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'via'\n" },
 	{ "route a to any via mta fallback",
 	  "1:32: expected a path, 'hold' or 'none' after 'fallback'\n" },
 	{ "route a to any via mta fallback ses fallback hold",
@@ -155,12 +155,30 @@ static const struct mistake route_mistakes[] = {
 	  "1:37: expected the end of the line, got '5%'\n" },
 	{ "route a to any via mta fallbak ses",
 	  "1:24: expected 'pool', 'configuration-set', a share such "
-	  "as '95%', 'fallback', 'quote', 'raw' or the end of the "
-	  "line, got 'fallbak', did you mean 'fallback'?\n" },
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'fallbak', did you mean 'fallback'?\n" },
 	{ "route a to any via mta quote raw",
 	  "1:30: 'quote' or 'raw' is given already\n" },
 	{ "route a to any via mta raw raw",
 	  "1:28: 'quote' or 'raw' is given already\n" },
+	{ "route a to any via ses transactional transactional",
+	  "1:38: 'transactional' is given twice\n" },
+	{ "route a to any via ses transactional raw fallback mta transactional",
+	  "1:55: 'transactional' is given twice\n" },
+	{ "route a to any hold transactional",
+	  "1:21: 'transactional' goes with 'via' only\n" },
+	{ "route a to any via ses transactional mta",
+	  "1:38: expected the end of the line, got 'mta'\n" },
+	{ "route a to any via ses 50% transactional mta 50%",
+	  "1:28: 'transactional' comes after the last path\n" },
+	{ "route a to any via ses transactionl",
+	  "1:24: expected 'pool', 'configuration-set', a share such "
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'transactionl', did you mean "
+	  "'transactional'?\n" },
+	{ "route a to any transactional via ses",
+	  "1:16: expected a condition such as 'to', or 'via', got "
+	  "'transactional'\n" },
 	{ "expect a@x.jp user via ses",
 	  "1:20: expected the name of a user, got 'via'\n" },
 	{ "expect a@x.jp user bob",
@@ -287,8 +305,8 @@ static const struct mistake route_mistakes[] = {
 	  "'y.jp'\n" },
 	{ "route a to any via mta hold",
 	  "1:24: expected 'pool', 'configuration-set', a share such "
-	  "as '95%', 'fallback', 'quote', 'raw' or the end of the "
-	  "line, got 'hold'\n" },
+	  "as '95%', 'fallback', 'quote', 'raw', 'transactional' or "
+	  "the end of the line, got 'hold'\n" },
 	{ "route a to via ses",
 	  "1:12: expected 'any', 'carrier', 'domain' or an address, got 'via'\n" },
 	{ "route a from any from x.jp via ses",

@@ -74,6 +74,7 @@ struct model_rule {
 	unsigned ntarget;
 	const char *fallback; /* as written; NULL: not */
 	enum rules_local_part local_part;
+	bool transactional;
 	const char *text;
 };
 

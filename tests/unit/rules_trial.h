@@ -10,7 +10,7 @@
 /* What happened, so that a test that tests nothing shows. */
 static struct {
 	unsigned sets, refused, unwitnessed, queries, before_last, irregular,
-	    split, early, late;
+	    split, early, late, transactional;
 } seen;
 
 /* One set under test. */

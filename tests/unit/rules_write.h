@@ -191,18 +191,21 @@ write_targets(FILE *out, const struct model_rule *r)
 	}
 }
 
+/* In any order: from one of them on, around. */
 static inline void
 write_options(FILE *out, const struct model_rule *r)
 {
 	static const char *const words[] = { "", " quote", " raw" };
-	bool first = chance(50);
+	size_t first = draw(3);
 
-	if (first)
-		fputs(words[r->local_part], out);
-	if (r->fallback != NULL)
-		fprintf(out, " fallback %s", r->fallback);
-	if (!first)
-		fputs(words[r->local_part], out);
+	for (size_t i = first; i < first + 3; i++) {
+		if (i % 3 == 0)
+			fputs(words[r->local_part], out);
+		else if (i % 3 == 1 && r->fallback != NULL)
+			fprintf(out, " fallback %s", r->fallback);
+		else if (i % 3 == 2 && r->transactional)
+			fputs(" transactional", out);
+	}
 }
 
 static inline void

@@ -4,6 +4,11 @@
  *
  * The store answers through an inbox; here each ask_* waits for its answer, so
  * that a test reads from top to bottom.
+ *
+ * With a database's URL in $OIWAKE_STORE it is on that server, in a database of
+ * the process and a schema of the fixture; else SQLite. tests/run runs all with both. What is SQLite's own
+ * says so, and why, where it is listed: SQLITE_OWN, and `SQLite alone` on top
+ * of a file of which nothing is about the other.
  */
 #ifndef TESTS_UNIT_STORE_FIXTURE_H
 #define TESTS_UNIT_STORE_FIXTURE_H
@@ -16,18 +21,25 @@
 #include "router/body.h"
 
 #include <event2/event.h>
+#include <libpq-fe.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+/* ms; of a process that was killed, what it held comes back after that. */
+#define FIXTURE_LEASE 2000
+
 struct fixture {
 	char dir[64];
+	char schema[40]; /* of the database; "": it is SQLite */
+	char *url;	 /* with that schema */
 	struct event_base *base;
 	struct inbox *inbox;
 	struct store *store;
@@ -38,6 +50,166 @@ struct fixture {
 };
 
 static struct fixture *the; /* of the test that runs */
+
+/* NULL: SQLite. */
+static inline const char *
+fixture_database(void)
+{
+	return getenv("OIWAKE_STORE");
+}
+
+/* -- what the store itself does not tell --------------------------------- */
+
+/* The first number that the database answers; 0: it answers nothing. */
+static inline int64_t
+pg_number(PGconn *conn, const char *text)
+{
+	PGresult *result = PQexec(conn, text);
+	ExecStatusType status = PQresultStatus(result);
+	int64_t n = 0;
+
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", text, PQerrorMessage(conn));
+	if (PQntuples(result) > 0 && PQnfields(result) > 0)
+		n = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	PQclear(result);
+	return n;
+}
+
+static inline int64_t
+pg_sql_number(const char *url, const char *text)
+{
+	PGconn *conn = PQconnectdb(url);
+	int64_t n = pg_number(conn, text);
+
+	PQfinish(conn);
+	return n;
+}
+
+/* Readers of events see what no older transaction of the whole server can come
+ * before: one of another test's may take its time. */
+static inline void
+await_older_transactions(void)
+{
+	char text[120];
+	int64_t now;
+	PGconn *conn;
+
+	if (the->url == NULL)
+		return;
+	conn = PQconnectdb(the->url);
+	now = pg_number(
+	    conn, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text");
+	snprintf(text, sizeof(text),
+	    "SELECT 1 WHERE pg_snapshot_xmin(pg_current_snapshot())"
+	    "::text::bigint >= %lld",
+	    (long long)now);
+	while (pg_number(conn, text) != 1)
+		usleep(1000);
+	PQfinish(conn);
+}
+
+/* Every query of a test is one of what has been committed before. */
+#define store_query(store, query)                                              \
+	(await_older_transactions(), (store_query)(store, query))
+
+static inline int64_t
+sqlite_sql_number(const char *text)
+{
+	sqlite3_stmt *st = NULL;
+	char path[200];
+	sqlite3 *db;
+	int64_t n = 0;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/oiwake.db", the->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, text, -1, &st, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", text, sqlite3_errmsg(db));
+	if ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	else
+		assert_int_equal(rc, SQLITE_DONE);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+/* One statement, by a connection of its own. */
+static inline int64_t
+fixture_sql(const char *text)
+{
+	return the->url != NULL ? pg_sql_number(the->url, text)
+				: sqlite_sql_number(text);
+}
+
+static char *process_url; /* of the database of this process */
+static pid_t process_pid; /* its children have it as well */
+
+/* One who may not end the server's own vacuuming of it waits for its end. */
+static inline void
+drop_database(void)
+{
+	PGconn *conn;
+	char text[60];
+
+	if (getpid() != process_pid)
+		return;
+	conn = PQconnectdb(fixture_database());
+	snprintf(text, sizeof(text), "DROP DATABASE t_%d WITH (FORCE)",
+	    (int)process_pid);
+	for (int tries = 0; tries < 1000; tries++) {
+		PGresult *r = PQexec(conn, text);
+		bool dropped = PQresultStatus(r) == PGRES_COMMAND_OK;
+
+		PQclear(r);
+		if (dropped)
+			break;
+		usleep(20000);
+	}
+	PQfinish(conn);
+	free(process_url);
+}
+
+/* A database, for what nodes tell each other by locks and notices is for all
+ * of one. */
+static inline void
+make_database(void)
+{
+	const char *url = fixture_database();
+	const char *path = strchr(strstr(url, "://") + 3, '/');
+	struct str text = STR_INIT;
+
+	process_pid = getpid();
+	str_addf(&text, "CREATE DATABASE t_%d", (int)process_pid);
+	pg_sql_number(url, text.data);
+	str_clear(&text);
+	assert_non_null(path);
+	str_addf(&text, "%.*s/t_%d%s", (int)(path - url), url, (int)process_pid,
+	    path + strcspn(path, "?"));
+	process_url = str_detach(&text);
+	atexit(drop_database);
+}
+
+static inline void
+make_schema(void)
+{
+	static unsigned number;
+	struct str text = STR_INIT;
+
+	if (process_url == NULL)
+		make_database();
+	snprintf(the->schema, sizeof(the->schema), "t_%u", ++number);
+	str_addf(&text, "CREATE SCHEMA %s", the->schema);
+	pg_sql_number(process_url, text.data);
+	str_clear(&text);
+	str_addf(&text, "%s%coptions=-csearch_path%%3D%s", process_url,
+	    strchr(process_url, '?') != NULL ? '&' : '?', the->schema);
+	the->url = str_detach(&text);
+}
+
+/* -- its life ------------------------------------------------------------ */
 
 static inline int
 fixture_reopen(struct err *e)
@@ -58,9 +230,15 @@ fixture_open(const char *parent, uint64_t reserve)
 	assert_non_null(mkdtemp(the->dir));
 	the->base = event_base_new();
 	the->inbox = inbox_new(the->base);
+	if (fixture_database() != NULL)
+		make_schema();
 	the->config = (struct store_config){ .directory = the->dir,
+		.url = the->url,
+		.node = "test",
+		.lease = FIXTURE_LEASE,
 		.reserve_bytes = reserve,
 		.event_keep = 1000000000,
+		.tally_keep = INT64_C(90) * 86400 * 1000,
 		.traffic_keep = 200000 };
 	the->ids.maker = 1;
 	if (fixture_reopen(&e) < 0)
@@ -77,6 +255,7 @@ fixture_close(void)
 	event_base_free(the->base);
 	snprintf(command, sizeof(command), "rm -rf '%s'", the->dir);
 	assert_int_equal(system(command), 0);
+	free(the->url);
 	free(the);
 	the = NULL;
 }
@@ -97,6 +276,36 @@ tear_down(void **state)
 	fixture_close();
 	return 0;
 }
+
+/* -- tests that are not for every database -------------------------------- */
+
+#define STORE_TEST(name)                                                       \
+	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* `why` is for whoever reads the list, and marks it. */
+#define SQLITE_OWN_WITH(name, up, down, why)                                   \
+	{                                                                      \
+		#name, name, up, down, (void *)(uintptr_t)(why)                \
+	}
+#define SQLITE_OWN(name, why) SQLITE_OWN_WITH(name, set_up, tear_down, why)
+
+static inline int
+run_store_tests(const struct CMUnitTest *tests, size_t n)
+{
+	struct CMUnitTest *some = xcalloc(n, sizeof(*some));
+	size_t k = 0;
+	int failed;
+
+	for (size_t i = 0; i < n; i++)
+		if (fixture_database() == NULL ||
+		    tests[i].initial_state == NULL)
+			some[k++] = tests[i];
+	failed = _cmocka_run_group_tests("store", some, k, NULL, NULL);
+	free(some);
+	return failed;
+}
+
+#define RUN_STORE_TESTS(tests)                                                 \
+	run_store_tests(tests, sizeof(tests) / sizeof((tests)[0]))
 
 /* -- waiting ------------------------------------------------------------- */
 
@@ -412,6 +621,7 @@ see_counter(void *arg, const struct counter_row *row)
 	c->sender = intern(row->sender);
 	c->source = intern(row->source);
 	c->rule = intern(row->rule);
+	c->configuration_set = intern(row->configuration_set);
 }
 
 static inline void
@@ -478,10 +688,11 @@ counted_under(const struct seen_recipient *s, const struct counter_row *c)
 
 	return strcmp(s->path, c->path) == 0 &&
 	       strcmp(s->group, c->group) == 0 &&
+	       strcmp(s->set, c->configuration_set) == 0 &&
 	       strcmp(at != NULL ? at + 1 : "", c->sender) == 0;
 }
 
-/* accepted = sent + bounced + ... + queued, for every key. */
+/* accepted + returned = sent + bounced + ... + queued, for every key. */
 static inline void
 assert_equation(const struct view *v)
 {
@@ -492,7 +703,8 @@ assert_equation(const struct view *v)
 
 	for (size_t i = 0; i < v->ncounters; i++) {
 		const struct counter_row *c = &v->counter[i];
-		int64_t queued = c->n[COUNT_ACCEPTED];
+		int64_t queued =
+		    c->n[COUNT_ACCEPTED] + c->n[COUNT_RETURNED];
 
 		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++)
 			queued -= c->n[ends[k]];

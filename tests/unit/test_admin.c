@@ -23,14 +23,23 @@
 #include <unistd.h>
 
 #include "mta/base/alloc.h"
+#include "mta/base/clock.h"
 #include "mta/base/str.h"
 #include "router/config.h"
 #include "router/core.h"
 #include "router/http/admin.h"
 #include "router/http/admin_int.h"
 #include "mta/preflight/preflight.h"
+#include "router/events/hooks.h"
+#include "router/events/told.h"
+#include "router/core_nodes.h"
 #include "router/gate.h"
+#include "router/guard.h"
+#include "router/node.h"
 #include "router/pause.h"
+#include "router/ses/amazon.h"
+#include "router/ses/quota.h"
+#include "router/ses/send_test.h"
 #include "router/sources.h"
 #include "router/tls_keep.h"
 #include "router/tls_results.h"
@@ -52,12 +61,15 @@ struct core {
 	char *who;	   /* reloaded last */
 	char stopped[300]; /* paused, resumed or said last */
 	bool unkept;
+	bool shared; /* the store */
 	struct tls_results *tls;
 	const char *drained, *paused; /* sources */
+	size_t of_mail;
 	unsigned checks;
 	struct task kept_task;
 	void (*kept)(void *);
 	void *kept_arg;
+	int64_t minute; /* the newest that something was counted in */
 	size_t big; /* bytes in each of the four files of a kept set */
 };
 
@@ -107,6 +119,118 @@ core_reload(struct core *c, const char *who, void (*kept)(void *), void *arg,
 	return 0;
 }
 
+/* Two nodes, this one and one that is lost. */
+struct core_node *
+core_this_node(struct core *c)
+{
+	return (struct core_node *)(void *)c;
+}
+
+const char *
+core_node_name(const struct core_node *n)
+{
+	(void)n;
+	return "a";
+}
+
+struct node_row
+core_node_row(const struct core_node *n)
+{
+	(void)n;
+	return (struct node_row){ .name = "a",
+		.host = "h",
+		.version = "1",
+		.ruleset = "r",
+		.sources = "tokyo1,tokyo2",
+		.trouble = "",
+		.started = 1,
+		.heard = 2,
+		.leases = 3 };
+}
+
+struct nodes *
+core_nodes(struct core *c)
+{
+	return (struct nodes *)(void *)c;
+}
+
+unsigned
+nodes_count(const struct nodes *ns)
+{
+	(void)ns;
+	return core.shared ? 2 : 1;
+}
+
+bool
+nodes_leads(const struct nodes *ns)
+{
+	(void)ns;
+	return true;
+}
+
+const char *
+nodes_why(const struct nodes *ns)
+{
+	(void)ns;
+	return NULL;
+}
+
+const char *
+store_node_name(const struct store *s)
+{
+	(void)s;
+	return "a";
+}
+
+bool
+core_is_draining(const struct core *c)
+{
+	(void)c;
+	return false;
+}
+
+void
+core_node_drain(struct core_node *n, const char *name, bool undo,
+    void (*done)(void *, const char *, bool), void *arg)
+{
+	bool known = strcmp(name, "b c") == 0;
+
+	(void)n;
+	snprintf(core.stopped, sizeof(core.stopped), "%s%s", undo ? "-" : "",
+	    name);
+	done(arg, known ? NULL : "there is no node", known);
+}
+
+bool
+store_is_shared(const struct store *s)
+{
+	(void)s;
+	return core.shared;
+}
+
+size_t
+store_read_nodes(struct store_reader *r,
+    void (*each)(void *, const struct node_row *), void *arg)
+{
+	struct node_row row = core_node_row(NULL);
+
+	(void)r;
+	if (!core.shared)
+		return 0;
+	each(arg, &row);
+	row.name = "b c";
+	row.sources = "";
+	row.trouble = "it rains";
+	row.lag = 1234;
+	row.draining = true;
+	each(arg, &row);
+	row.lost = true;
+	each(arg, &row);
+	row.lost = row.draining = false;
+	each(arg, &row);
+	return 4;
+}
+
 /* Pauses and sources, as far as they go here. */
 struct pauses *
 core_pauses(struct core *c)
@@ -124,7 +248,7 @@ const char *
 pause_kind_name(enum pause_kind kind)
 {
 	static const char *const name[] = { "path", "source", "group",
-		"drain" };
+		"drain", "mail" };
 
 	return name[kind];
 }
@@ -221,6 +345,68 @@ sources_set_warm(struct sources *ss, const char *source, const char *group,
 	answer_kept(done, arg);
 }
 
+size_t
+pauses_of_mail(const struct pauses *ps)
+{
+	(void)ps;
+	return core.of_mail;
+}
+
+/* The guard, as far as it goes here. */
+struct guard *
+core_guard(struct core *c)
+{
+	return (struct guard *)(void *)c;
+}
+
+void
+guard_each(struct guard *g, bool all,
+    void (*each)(void *, const struct guard_row *), void *arg)
+{
+	static const struct guard_row row = {
+		.scope = { "mta", "docomo", "a.jp", "" },
+		.name = "path=mta carrier=docomo sender=a.jp",
+		.kind = RATE_UNKNOWN,
+		.level = GUARD_PAUSE,
+		.window = "1h",
+		.rate = { 10, 100, true, 0.1, 0.05, 0.2 },
+		.warn = 0.01,
+		.slow = 0.015,
+		.pause = 0.02,
+		.since = 1000,
+		.evidence = "b\xff",
+		.left = -1,
+		.left_text = "",
+		.left_text_ja = "",
+	};
+	struct guard_row well = row;
+
+	(void)g;
+	each(arg, &row);
+	well.level = GUARD_OK;
+	well.rate.known = false;
+	well.left = 7;
+	if (all)
+		each(arg, &well);
+}
+
+void
+guard_each_budget(struct guard *g,
+    void (*each)(void *, const struct guard_budget *), void *arg)
+{
+	(void)g;
+	each(arg,
+	    &(struct guard_budget){ .path = "ses",
+		.kind = RATE_BOUNCE,
+		.rate = { 1, 1000, true, 0.001, 0, 0.005 },
+		.review = 0.05,
+		.stop = 0.1,
+		.left_review = 49,
+		.left_stop = 99,
+		.text = "49 more",
+		.text_ja = "あと49件" });
+}
+
 /* The gate, as far as it goes here. */
 struct gate *
 core_gate(struct core *c)
@@ -280,6 +466,14 @@ core_queue_edit(struct core *c, const struct queue_filter *f, bool delete,
 }
 
 void
+core_queue_hold(struct core *c, const struct queue_filter *f, const char *held,
+    void (*done)(void *arg, int64_t changed, const char *why), void *arg)
+{
+	snprintf(c->edited, sizeof(c->edited), "hold %s %s", f->domain, held);
+	done(arg, 7, NULL);
+}
+
+void
 core_each_lane(
     struct core *c, void (*each)(void *arg, const struct lane_row *), void *arg)
 {
@@ -291,6 +485,14 @@ core_each_lane(
 
 	(void)c;
 	each(arg, &row);
+}
+
+/* What the server of "other" said closed it; no account knows of that. */
+const char *
+core_path_closed(struct core *c, const char *path)
+{
+	(void)c;
+	return strcmp(path, "other") == 0 ? "535 credentials" : NULL;
 }
 
 void
@@ -338,6 +540,114 @@ store_query(struct store *store, struct store_query *q)
 		query_start(q);
 }
 
+uint64_t
+store_count_queue(struct store_reader *reader, const struct queue_filter *f)
+{
+	(void)reader;
+	return strcmp(f->domain, "a.jp") == 0 ? 12 : 0;
+}
+
+/* -- what became of mail, most of which tests/e2e/test_messages.py plays */
+
+size_t
+store_search_queue(struct store_reader *reader, struct queue_search *search,
+    void (*each)(void *arg, const struct queue_row *), void *arg)
+{
+	(void)reader;
+	(void)search;
+	(void)each;
+	(void)arg;
+	return 0;
+}
+
+void
+store_search_events(struct store_reader *reader, struct event_search *search,
+    bool (*each)(void *arg, const struct event_row *), void *arg)
+{
+	(void)reader;
+	(void)search;
+	(void)each;
+	(void)arg;
+}
+
+size_t
+store_read_recipient_events(struct store_reader *reader, int64_t message,
+    unsigned index, int64_t after, size_t limit,
+    void (*each)(void *arg, const struct event_row *), void *arg)
+{
+	struct event_row row = { .at = 1,
+		.message = 5,
+		.index = 2,
+		.type = EVENT_DELAY,
+		.recipient = "a@docomo.ne.jp",
+		.text = "busy" };
+
+	(void)reader;
+	(void)after;
+	(void)limit;
+	if (message != 5 || index != 2)
+		return 0;
+	each(arg, &row);
+	return 1;
+}
+
+size_t
+store_read_recipients(struct store_reader *reader, int64_t message, int after,
+    size_t limit, void (*each)(void *arg, unsigned index), void *arg)
+{
+	(void)reader;
+	(void)message;
+	(void)after;
+	(void)limit;
+	(void)each;
+	(void)arg;
+	return 0;
+}
+
+size_t
+store_read_sent(struct store_reader *reader, int64_t message, int index,
+    void (*each)(void *arg, const struct sent_row *), void *arg)
+{
+	(void)reader;
+	(void)message;
+	(void)index;
+	(void)each;
+	(void)arg;
+	return 0;
+}
+
+bool
+store_read_mail(struct store_reader *reader, int64_t message,
+    void (*each)(void *arg, const char *json), void *arg)
+{
+	(void)reader;
+	(void)message;
+	(void)each;
+	(void)arg;
+	return false;
+}
+
+size_t
+store_read_by_message_id(struct store_reader *reader, const char *message_id,
+    int64_t ids[static STORE_SAME_ID_MAX])
+{
+	(void)reader;
+	(void)message_id;
+	(void)ids;
+	return 0;
+}
+
+bool
+store_read_by_remote_id(struct store_reader *reader, const char *remote_id,
+    int64_t *message, unsigned *index)
+{
+	(void)reader;
+	(void)remote_id;
+	(void)message;
+	(void)index;
+	return false;
+}
+
 void
 store_read_counters(struct store_reader *reader,
     void (*each)(void *arg, const struct counter_row *), void *arg)
@@ -354,6 +664,67 @@ store_read_counters(struct store_reader *reader,
 	row.n[COUNT_SENT] = row.n[COUNT_DELIVERED] = 1;
 	row.n[COUNT_BOUNCED] = 1;
 	each(arg, &row);
+}
+
+/* Half of each minute's mail fails on mta, none on other; the newest first. */
+size_t
+store_read_tallies(struct store_reader *reader, const struct tally_filter *f,
+    void (*each)(void *arg, const struct tally_row *), void *arg)
+{
+	static const char *const paths[] = { "mta", "other" };
+	int64_t minute = core.minute;
+	size_t n = 0;
+
+	(void)reader;
+	for (int i = 0; i < 4; i++, minute -= i < 3 ? 60000 : 86400000)
+		for (int p = 0; p < 2; p++) {
+			struct tally t = TALLY_INIT;
+			struct tally_row row = { .at = minute,
+				.span = 60000,
+				.key = { .path = paths[p],
+				    .carrier = "docomo",
+				    .group = "docomo",
+				    .sender = "a\xff.jp",
+				    .source = "",
+				    .rule = "r",
+				    .configuration_set = "" },
+				.tally = &t };
+
+			if (minute < f->since ||
+			    (f->path != NULL && strcmp(f->path, paths[p]) != 0))
+				continue;
+			t.n[COUNT_SENT] = t.n[COUNT_DELIVERED] = 2;
+			t.n[COUNT_BOUNCED] = p == 0 ? 2 : 0;
+			tally_add_reason(
+			    &t, COUNT_BOUNCED, "userunknown", p == 0 ? 2 : 0);
+			tally_add_time(&t, 1000, 2);
+			each(arg, &row);
+			tally_clear(&t);
+			n++;
+		}
+	return n;
+}
+
+struct sum {
+	struct tally *(*into)(void *, const struct tally_key *);
+	void *arg;
+};
+
+static void
+add_row_to_sum(void *arg, const struct tally_row *row)
+{
+	struct sum *sum = arg;
+
+	tally_merge(sum->into(sum->arg, &row->key), row->tally);
+}
+
+size_t
+store_sum_tallies(struct store_reader *reader, const struct tally_filter *f,
+    struct tally *(*into)(void *, const struct tally_key *), void *arg)
+{
+	struct sum sum = { into, arg };
+
+	return store_read_tallies(reader, f, add_row_to_sum, &sum);
 }
 
 size_t
@@ -499,6 +870,264 @@ store_read_traffic(struct store_reader *reader, int64_t since, int64_t after,
 		}
 	}
 	return n;
+}
+
+int64_t
+store_read_traffic_end(struct store_reader *reader)
+{
+	(void)reader;
+	return 3 * ROWS;
+}
+
+/* -- Amazon, as far as it goes here
+ * ----------------------------------------------------- */
+
+struct amazon *
+core_amazon(struct core *c)
+{
+	return (struct amazon *)(void *)c;
+}
+
+struct quotas *
+core_quotas(struct core *c)
+{
+	return (struct quotas *)(void *)c;
+}
+
+static void
+ask_back(struct task *task)
+{
+	struct amazon_ask *a = container_of(task, struct amazon_ask, task);
+
+	a->done(a);
+}
+
+/* Answers with what was asked; of an address that is nobody's, with an error.
+ */
+void
+amazon_put(struct amazon *amazon, struct amazon_ask *a)
+{
+	json_t *address = json_object_get(a->args, "address");
+
+	(void)amazon;
+	a->status = 200;
+	a->reply = json_pack("{s:s, s:O, s:[{s:s}, {s:s}]}", "what", a->what,
+	    "args", a->args, "paths", "path", "ses", "path", "other");
+	if (address != NULL &&
+	    strcmp(json_string_value(address), "no@b") == 0) {
+		a->status = 404;
+		json_object_set_new(
+		    a->reply, "error", json_string("not on the list"));
+	}
+	a->task.run = ask_back;
+	inbox_post(a->reply_to, &a->task);
+}
+
+void
+quotas_each(struct quotas *qs, int64_t now,
+    void (*each)(void *, const struct quota_row *), void *arg)
+{
+	struct quota_row row = {
+		.path = "ses", .rate = 14, .used = 7, .closed = "SHUTDOWN"
+	};
+
+	(void)qs;
+	(void)now;
+	each(arg, &row);
+	row.path = "other";
+	row.closed = NULL;
+	each(arg, &row);
+}
+
+const struct ses_test_address ses_test_addresses[SES_TESTS] = {
+	{ "success", { "Delivery", NULL } },
+};
+
+int
+ses_send_test(struct core *c, const char *from,
+    void (*done)(void *, int64_t, const char *), void *arg, struct err *e)
+{
+	(void)c;
+	if (strcmp(from, "a@b.jp") != 0)
+		return err_set(e, "not an address: '%s'", from);
+	done(arg, 5, NULL);
+	return 0;
+}
+
+size_t
+store_read_letters(struct store_reader *reader, int64_t after, size_t limit,
+    void (*each)(void *arg, const struct letter_row *), void *arg)
+{
+	struct letter_row row = { .seq = after + 1,
+		.at = 1,
+		.source = "sns",
+		.id = "i",
+		.why = "because",
+		.body = "\xff{}",
+		.len = 3 };
+
+	(void)reader;
+	(void)limit;
+	each(arg, &row);
+	return 1;
+}
+
+static void
+letters_back(struct task *task)
+{
+	struct store_request *req =
+	    container_of(task, struct store_request, task);
+
+	req->done(req);
+}
+
+void
+store_remove_letters(struct store *store, struct store_letters *op)
+{
+	(void)store;
+	op->removed = op->seq == 0 ? 3 : 1;
+	op->req.status = STORE_OK;
+	op->req.task.run = letters_back;
+	inbox_post(op->req.reply_to, &op->req.task);
+}
+
+/* What the filter and the request came to: "scope address cause ...". */
+static char suppressed[4000];
+
+static void
+note_filter(const struct suppression_filter *f)
+{
+	snprintf(suppressed, sizeof(suppressed),
+	    "scope=%s address=%s cause=%s path=%s source=%s who=%s %lld-%lld%s",
+	    f->scope == NULL	  ? "any"
+	    : f->scope[0] == '\0' ? "all"
+				  : f->scope,
+	    f->address, f->cause, f->path, f->source, f->who,
+	    (long long)f->since, (long long)f->until,
+	    f->expired ? " expired" : "");
+}
+
+size_t
+store_read_suppressions(struct store_reader *reader,
+    const struct suppression_filter *f, const char *after_scope,
+    const char *after_address, size_t limit,
+    void (*each)(void *arg, const struct suppression *), void *arg)
+{
+	size_t len;
+
+	(void)reader;
+	note_filter(f);
+	len = strlen(suppressed);
+	snprintf(suppressed + len, sizeof(suppressed) - len, " after %s,%s",
+	    after_scope, after_address);
+	each(arg,
+	    &(struct suppression){ .scope = "",
+		.address = "a b@x.jp",
+		.cause = "userunknown",
+		.who = "oiwake",
+		.at = 1,
+		.source = "smtp",
+		.evidence = "550 \xff",
+		.path = "mta",
+		.message = 7,
+		.index = 2,
+		.expires = 2000 });
+	if (limit == 1)
+		return 1;
+	each(arg,
+	    &(struct suppression){ .scope = "mta",
+		.address = "b@x.jp",
+		.cause = "manual",
+		.who = "root",
+		.soft = true,
+		.state = SUPPRESSION_LOCAL });
+	return 2;
+}
+
+void
+store_suppress(struct store *store, struct store_suppress *op)
+{
+	size_t len = 0;
+
+	(void)store;
+	suppressed[0] = '\0';
+	for (size_t i = 0; i < op->n; i++)
+		len += (size_t)snprintf(suppressed + len,
+		    sizeof(suppressed) - len, "%s|%s|%s|%s|%s|%s|%s\n",
+		    op->list[i].scope, op->list[i].address, op->list[i].cause,
+		    op->list[i].source, op->list[i].evidence,
+		    op->list[i].expires > 0 ? "ends" : "",
+		    op->list[i].soft ? "soft" : "");
+	op->changed = op->n;
+	op->req.status = STORE_OK;
+	op->req.task.run = letters_back;
+	inbox_post(op->req.reply_to, &op->req.task);
+}
+
+void
+store_unsuppress(struct store *store, struct store_unsuppress *op)
+{
+	(void)store;
+	note_filter(&op->filter);
+	op->changed = 2;
+	op->req.status = STORE_OK;
+	op->req.task.run = letters_back;
+	inbox_post(op->req.reply_to, &op->req.task);
+}
+
+/* -- events: of no interest here */
+
+struct hooks *
+core_hooks(struct core *c)
+{
+	(void)c;
+	return NULL;
+}
+
+void
+hooks_each(struct hooks *hooks,
+    void (*each)(void *arg, const struct hook_row *), void *arg)
+{
+	(void)hooks;
+	(void)each;
+	(void)arg;
+}
+
+uint64_t
+hooks_commits(struct hooks *hooks)
+{
+	(void)hooks;
+	return 0;
+}
+
+int
+hooks_replay(struct hooks *hooks, const char *name, int64_t since, struct err *e)
+{
+	(void)hooks;
+	(void)since;
+	return err_set(e, "no hook '%s'", name);
+}
+
+void
+told_read(struct store_reader *reader, struct told_reading *told)
+{
+	(void)reader;
+	(void)told;
+}
+
+int64_t
+store_read_last_event(struct store_reader *reader)
+{
+	(void)reader;
+	return 0;
+}
+
+int64_t
+store_read_event_before(struct store_reader *reader, int64_t since)
+{
+	(void)reader;
+	(void)since;
+	return 0;
 }
 
 /* -- a client, in a thread of its own
@@ -691,7 +1320,7 @@ serve(void **state)
 	struct err e = ERR_INIT;
 
 	core.hold = core.broken_settings = false;
-	core.unkept = false;
+	core.unkept = core.shared = false;
 	core.drained = core.paused = NULL;
 	core.big = 0;
 	*state = admin_new(core.base, &core, SOCKET, &e);
@@ -745,6 +1374,111 @@ answers(void **state)
 	json_decref(a);
 }
 
+static json_t *
+first_row(const json_t *answer)
+{
+	return json_array_get(json_object_get(answer, "rows"), 0);
+}
+
+static json_int_t
+integer(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void
+counts_of_windows(void **state)
+{
+	json_t *a, *row;
+
+	(void)state;
+	core.minute = clock_wall() / 60000 * 60000;
+	a = http(200, "GET", "/v1/stats?by=path,configuration-set&window=1h", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 2);
+	row = first_row(a);
+	assert_string_equal(text(row, "path"), "mta");
+	assert_string_equal(text(row, "configuration-set"), "");
+	assert_true(json_is_null(json_object_get(row, "queued")));
+	assert_int_equal(integer(row, "sent"), 6);
+	assert_int_equal(integer(json_object_get(row, "bounce"), "volume"), 12);
+	assert_in_range(integer(row, "p95"), 1000, 1070);
+	assert_string_equal(text(a, "window"), "1h");
+	assert_int_equal(
+	    integer(json_object_get(a, "total"), "delivered"), 12);
+	json_decref(a);
+
+	/* Of four that were sent in the newest minute. */
+	a = http(200, "GET", "/v1/stats?by=path&window=last:4", "");
+	assert_int_equal(integer(json_object_get(a, "total"), "sent"), 4);
+	json_decref(a);
+	a = http(200, "GET", "/v1/stats?by=path&window=last:5", "");
+	assert_int_equal(integer(json_object_get(a, "total"), "sent"), 8);
+	json_decref(a);
+	a = http(200, "GET", "/v1/stats?by=path&window=last:5&path=mta", "");
+	assert_int_equal(integer(json_object_get(a, "total"), "sent"), 6);
+	json_decref(a);
+	a = http(200, "GET", "/v1/stats?by=path&window=last:100", "");
+	assert_int_equal(integer(json_object_get(a, "total"), "sent"), 16);
+	assert_true(json_is_null(json_object_get(a, "since")));
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/stats?by=path&path=nowhere", "");
+	assert_null(first_row(a));
+	json_decref(a);
+}
+
+static void
+series_and_reasons(void **state)
+{
+	json_t *a, *sent;
+
+	(void)state;
+	core.minute = clock_wall() / 60000 * 60000;
+	a = http(200, "GET", "/v1/series?window=10min&limit=1", "");
+	assert_string_equal(text(a, "step"), "minute");
+	assert_int_equal(integer(a, "more"), 1);
+	/* Ten minutes and the one that is going on; the next may have begun. */
+	sent = json_object_get(first_row(a), "sent");
+	assert_int_equal(json_array_size(sent), 11);
+	assert_int_equal(
+	    json_array_size(json_object_get(a, "periods")), 11);
+	assert_int_equal(json_integer_value(json_array_get(sent, 8)), 2);
+	json_decref(a);
+	a = http(200, "GET", "/v1/series?window=9d", "");
+	assert_string_equal(text(a, "step"), "hour");
+	json_decref(a);
+	a = http(200, "GET", "/v1/series?window=90d", "");
+	assert_string_equal(text(a, "step"), "day");
+	json_decref(a);
+
+	a = http(200, "GET", "/v1/reasons?window=7d&by=path", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
+	assert_string_equal(text(first_row(a), "counter"), "bounced");
+	assert_string_equal(text(first_row(a), "reason"), "userunknown");
+	assert_int_equal(integer(first_row(a), "n"), 8);
+	json_decref(a);
+}
+
+static void
+two_paths_compared(void **state)
+{
+	json_t *a, *side;
+
+	(void)state;
+	core.minute = clock_wall() / 60000 * 60000;
+	a = http(200, "GET", "/v1/compare?carrier=docomo&path=mta", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
+	side = json_array_get(json_object_get(first_row(a), "sides"), 1);
+	assert_string_equal(text(side, "path"), "other");
+	assert_int_equal(integer(side, "volume"), 8);
+	assert_string_equal(text(first_row(a), "verdict"), "worse");
+	assert_true(json_is_null(json_object_get(first_row(a), "needed")));
+	/* No rule splits here. */
+	assert_int_equal(
+	    json_array_size(json_object_get(first_row(a), "warnings")), 1);
+	json_decref(a);
+}
+
 static void
 edits_and_reload(void **state)
 {
@@ -770,6 +1504,60 @@ edits_and_reload(void **state)
 	a = http(409, "POST", "/v1/reload", "{}");
 	assert_string_equal(text(a, "error"), "t.conf:1: it is wrong\n");
 	json_decref(a);
+}
+
+static void
+holds(void **state)
+{
+	json_t *a;
+
+	(void)state;
+	a = http(200, "POST", "/v1/queue/hold",
+	    "{\"domain\":\"a.jp\",\"why\":\"a look\"}");
+	assert_int_equal(integer(a, "changed"), 7);
+	json_decref(a);
+	assert_non_null(strstr(core.edited, "hold a.jp "));
+	assert_non_null(strstr(core.edited, "a look"));
+	a = http(200, "POST", "/v1/queue/hold",
+	    "{\"domain\":\"a.jp\",\"dry_run\":true}");
+	assert_int_equal(integer(a, "would_change"), 12);
+	json_decref(a);
+	json_decref(
+	    http(400, "POST", "/v1/queue/hold", "{\"domain\":\"a.jp\"}"));
+}
+
+/* Who may only look changes nothing; what two rows would answer is the
+ * first's, so that none may hide another. */
+static void
+routes_have_roles(void **state)
+{
+	const struct admin_route *route, *found;
+	bool exists;
+	size_t n;
+
+	(void)state;
+	for (n = 0; (route = admin_nth_route(n)) != NULL; n++) {
+		bool get = route->method == EVHTTP_REQ_GET;
+		char path[100];
+
+		assert_true(get || route->method == EVHTTP_REQ_POST);
+		if (get ? route->role != ROLE_VIEW : route->role < ROLE_OPERATE)
+			fail_msg("%s", route->path);
+		snprintf(path, sizeof(path), "%s%s", route->path,
+		    route->flags & ROUTE_PREFIX ? "x" : "");
+		found = admin_find_route(path, route->method, &exists);
+		if (found != route)
+			fail_msg("%s is hidden", path);
+	}
+	assert_true(n > 30);
+	assert_null(admin_find_route("/v1/status", EVHTTP_REQ_POST, &exists));
+	assert_true(exists);
+	assert_null(admin_find_route("/v1/rules/", EVHTTP_REQ_PUT, &exists));
+	assert_false(exists);
+	assert_null(admin_find_route("/v1/statu", EVHTTP_REQ_GET, &exists));
+	assert_false(exists);
+	route = admin_find_route("/v1/reload", EVHTTP_REQ_POST, &exists);
+	assert_int_equal(route->role, ROLE_ADMIN);
 }
 
 static void
@@ -980,6 +1768,15 @@ pauses(void **state)
 		{ "/v1/drain", "{\"source\":\"tokyo2\",\"why\":\"new\"}",
 		    "drain tokyo2 0 'new'" },
 		{ "/v1/resume", "{\"path\":\"gone\"}", "-path gone" },
+		{ "/v1/pause",
+		    "{\"kind\":\"mail\",\"name\":\"sender=A.jp path=mta\"}",
+		    "mail path=mta sender=a.jp 0 ''" },
+		{ "/v1/pause", "{\"mail\":\"user=x\",\"seconds\":2}",
+		    "mail user=x 2000 ''" },
+		{ "/v1/resume", "{\"mail\":\"sender=A.JP\"}",
+		    "-mail sender=a.jp" },
+		{ "/v1/resume", "{\"kind\":\"path\",\"name\":\"gone\"}",
+		    "-path gone" },
 		{ "/v1/warm-up", "{\"source\":\"alone\",\"warm\":true}",
 		    "alone '' 1" },
 		{ "/v1/warm-up",
@@ -1029,6 +1826,79 @@ pauses(void **state)
 	assert_string_equal(
 	    text(json_array_get(json_object_get(a, "rows"), 0), "why"), "b?");
 	json_decref(a);
+}
+
+static void
+nodes(void **state)
+{
+	static const char *const health[] = { "ok", "draining", "lost",
+		"trouble" };
+	json_t *a, *rows, *row;
+
+	(void)state;
+	a = http(200, "GET", "/v1/nodes", "");
+	rows = json_object_get(a, "rows");
+	assert_string_equal(text(a, "this"), "a");
+	assert_int_equal(json_array_size(rows), 1);
+	row = json_object_get(json_array_get(rows, 0), "sources");
+	assert_int_equal(json_array_size(row), 2);
+	assert_string_equal(json_string_value(json_array_get(row, 1)), "tokyo2");
+	json_decref(a);
+	core.shared = true;
+	a = http(200, "GET", "/v1/nodes", "");
+	rows = json_object_get(a, "rows");
+	assert_int_equal(json_array_size(rows), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(
+		    text(json_array_get(rows, i), "health"), health[i]);
+	assert_int_equal(json_integer_value(json_object_get(
+			     json_array_get(rows, 1), "lag")), 1234);
+	json_decref(a);
+
+	core.stopped[0] = '\0';
+	json_decref(http(200, "POST", "/v1/nodes/b%20c/drain", "{}"));
+	assert_string_equal(core.stopped, "b c");
+	json_decref(
+	    http(200, "POST", "/v1/nodes/b%20c/drain", "{\"undo\":true}"));
+	assert_string_equal(core.stopped, "-b c");
+	json_decref(http(404, "POST", "/v1/nodes/d/drain", "{}"));
+	core.stopped[0] = '\0';
+	json_decref(http(400, "POST", "/v1/nodes/d/drain", "{\"x\":1}"));
+	json_decref(http(400, "POST", "/v1/nodes/d/drain", "{\"undo\":1}"));
+	json_decref(http(404, "POST", "/v1/nodes/d", "{}"));
+	json_decref(http(404, "POST", "/v1/nodes/d%0a/drain", "{}"));
+	assert_string_equal(core.stopped, "");
+}
+
+static void
+guard(void **state)
+{
+	json_t *a, *rows, *row;
+
+	(void)state;
+	a = http(200, "GET", "/v1/guard", "");
+	assert_true(json_is_boolean(json_object_get(a, "enforce")));
+	rows = json_object_get(a, "rows");
+	assert_int_equal(json_array_size(rows), 2);
+	row = json_array_get(rows, 0);
+	assert_string_equal(text(row, "level"), "pause");
+	assert_string_equal(text(row, "kind"), "unknown");
+	assert_string_equal(text(row, "evidence"), "b?");
+	assert_string_equal(
+	    text(json_object_get(row, "scope"), "sender"), "a.jp");
+	assert_true(json_is_null(json_object_get(row, "left")));
+	row = json_array_get(rows, 1);
+	assert_true(json_is_null(json_object_get(row, "rate")));
+	assert_int_equal(json_integer_value(json_object_get(row, "left")), 7);
+	row = json_array_get(json_object_get(a, "budget"), 0);
+	assert_string_equal(text(row, "text_ja"), "あと49件");
+	json_decref(a);
+	a = http(200, "GET", "/v1/guard?all=0", "");
+	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
+	json_decref(a);
+	core.of_mail = PAUSE_MAIL_MAX;
+	json_decref(http(409, "POST", "/v1/pause", "{\"mail\":\"user=x\"}"));
+	core.of_mail = 0;
 }
 
 static void
@@ -1115,11 +1985,220 @@ tls(void **state)
 	a = http(200, "GET", "/v1/tls", "");
 	assert_int_equal(json_array_size(json_object_get(a, "rows")), 0);
 	json_decref(a);
-	tls_results_count(core.tls, "docomo.ne.jp", TLS_POLICY_STS, 0, 86400000);
+	tls_results_count(
+	    core.tls, "docomo.ne.jp", TLS_POLICY_STS, 0, 86400000);
 	a = http(200, "GET", "/v1/tls", "");
 	assert_int_equal(json_array_size(json_object_get(a, "rows")), 1);
 	row = json_array_get(json_object_get(a, "rows"), 0);
 	assert_string_equal(text(row, "domain"), "docomo.ne.jp");
+	json_decref(a);
+}
+
+static void
+ses(void **state)
+{
+	json_t *a, *path, *sending;
+
+	(void)state;
+	a = http(200, "GET", "/v1/ses", "");
+	path = json_array_get(json_object_get(a, "paths"), 0);
+	sending = json_object_get(path, "sending");
+	assert_string_equal(text(sending, "closed"), "SHUTDOWN");
+	assert_int_equal(
+	    json_integer_value(json_object_get(sending, "used")), 7);
+	assert_true(json_is_null(json_object_get(sending, "quota")));
+	path = json_array_get(json_object_get(a, "paths"), 1);
+	sending = json_object_get(path, "sending");
+	assert_string_equal(text(sending, "closed"), "535 credentials");
+	json_decref(a);
+	a = http(200, "POST", "/v1/ses/suppression/add",
+	    "{\"address\": \"a@b\", \"path\": \"ses\"}");
+	assert_string_equal(text(a, "what"), "suppression add");
+	assert_string_equal(text(json_object_get(a, "args"), "address"), "a@b");
+	assert_string_not_equal(text(json_object_get(a, "args"), "who"), "");
+	json_decref(a);
+	a = http(
+	    404, "POST", "/v1/ses/suppression/show", "{\"address\": \"no@b\"}");
+	assert_string_equal(text(a, "error"), "not on the list");
+	json_decref(a);
+	json_decref(http(404, "POST", "/v1/ses/suppression/burn", "{}"));
+	json_decref(http(404, "POST", "/v1/ses/", "{}"));
+	a = http(200, "POST", "/v1/ses/send-test", "{\"from\": \"a@b.jp\"}");
+	assert_string_equal(text(a, "id"), "0000000000005");
+	assert_int_equal(
+	    json_array_size(json_object_get(a, "rows")), SES_TESTS);
+	json_decref(a);
+	json_decref(
+	    http(400, "POST", "/v1/ses/send-test", "{\"from\": \"x\"}"));
+	json_decref(http(400, "POST", "/v1/ses/send-test", "{}"));
+}
+
+static void
+dead_letters(void **state)
+{
+	json_t *a, *row;
+
+	(void)state;
+	a = http(200, "GET", "/v1/ses/letters?after=6&limit=5", "");
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_int_equal(json_integer_value(json_object_get(row, "seq")), 7);
+	assert_string_equal(text(row, "body"), "?{}");
+	json_decref(a);
+	json_decref(http(400, "GET", "/v1/ses/letters?limit=0", ""));
+	json_decref(http(400, "GET", "/v1/ses/letters?after=x", ""));
+	a = http(200, "POST", "/v1/ses/letters/remove", "{\"seq\": 0}");
+	assert_int_equal(json_integer_value(json_object_get(a, "removed")), 3);
+	json_decref(a);
+	json_decref(
+	    http(400, "POST", "/v1/ses/letters/remove", "{\"seq\": -1}"));
+	json_decref(http(400, "POST", "/v1/ses/letters/remove", "{}"));
+}
+
+static void
+suppression_is_shown(void **state)
+{
+	json_t *a, *row;
+
+	(void)state;
+	a = http(200, "GET",
+	    "/v1/suppression?scope=all&cause=userunknown&path=mta&source=smtp"
+	    "&who=oiwake&since=1970-01-01T00:00:01Z&until=1970-01-01T00:00:02Z"
+	    "&address=%22A..b%22@X.jp&expired=1&after=mta%20b@x.jp",
+	    "");
+	assert_string_equal(suppressed,
+	    "scope=all address=a..b@x.jp cause=userunknown path=mta "
+	    "source=smtp who=oiwake 1000-2000 expired after mta,b@x.jp");
+	row = json_array_get(json_object_get(a, "rows"), 0);
+	assert_string_equal(text(row, "address"), "\"a b\"@x.jp");
+	assert_string_equal(text(row, "scope"), "all");
+	assert_string_equal(text(row, "evidence"), "550 ?");
+	assert_string_equal(text(row, "expires"), "1970-01-01T00:00:02.000Z");
+	assert_null(json_object_get(row, "soft"));
+	row = json_array_get(json_object_get(a, "rows"), 1);
+	assert_string_equal(text(row, "scope"), "mta");
+	assert_true(json_is_null(json_object_get(row, "expires")));
+	assert_true(json_is_true(json_object_get(row, "soft")));
+	assert_null(json_object_get(a, "next"));
+	json_decref(a);
+	a = http(200, "GET", "/v1/suppression?limit=1&address=@X.jp", "");
+	assert_string_equal(text(a, "next"), " a b@x.jp");
+	assert_string_equal(suppressed,
+	    "scope=any address=@x.jp cause= path= source= who= 0-0 after ,");
+	json_decref(a);
+	json_decref(
+	    http(200, "GET", "/v1/suppression/show?address=B@x.jp", ""));
+	assert_string_equal(suppressed,
+	    "scope=any address=b@x.jp cause= path= source= who= 0-0 expired "
+	    "after ,");
+	json_decref(http(400, "GET", "/v1/suppression/show", ""));
+	json_decref(http(400, "GET", "/v1/suppression/show?address=x", ""));
+	json_decref(http(400, "GET", "/v1/suppression?limit=0", ""));
+	json_decref(http(400, "GET", "/v1/suppression?since=soon", ""));
+	json_decref(http(400, "GET", "/v1/suppression?address=x", ""));
+}
+
+static void
+suppression_is_changed(void **state)
+{
+	static const struct {
+		int status;
+		const char *verb, *body, *want; /* of the store; NULL: nothing */
+	} cases[] = {
+		{ 200, "add", "{\"addresses\":[\"A@x.jp\",\"\\\"b c\\\"@x.jp\"]}",
+		    "|a@x.jp|manual|cli|||\n|b c@x.jp|manual|cli|||\n" },
+		{ 200, "add",
+		    "{\"addresses\":[\"a@x.jp\"],\"scope\":\"mta\","
+		    "\"cause\":\"complaint\",\"why\":\"asked\",\"expires\":60}",
+		    "mta|a@x.jp|complaint|cli|asked|ends|\n" },
+		{ 400, "add", "{\"addresses\":[\"a@x.jp\",\"b\"]}", NULL },
+		{ 400, "add", "{\"addresses\":[1]}", NULL },
+		{ 400, "add", "{\"addresses\":[]}", NULL },
+		{ 400, "add", "{}", NULL },
+		{ 400, "add",
+		    "{\"addresses\":[\"a@x.jp\"],\"cause\":\"filtered\"}", NULL },
+		{ 400, "add",
+		    "{\"addresses\":[\"a@x.jp\"],\"cause\":\"nonsense\"}", NULL },
+		{ 400, "add",
+		    "{\"addresses\":[\"a@x.jp\"],\"scope\":\"nowhere\"}", NULL },
+		{ 400, "add", "{\"addresses\":[\"a@x.jp\"],\"expires\":0}",
+		    NULL },
+		{ 400, "add", "{\"addresses\":[\"a@x.jp\"],\"why\":7}", NULL },
+		{ 200, "import",
+		    "{\"rows\":[{\"address\":\"a@x.jp\",\"cause\":"
+		    "\"mailboxfull\",\"soft\":true,\"source\":\"dsn\","
+		    "\"expires\":\"2030-01-01T00:00:00Z\",\"evidence\":\"552\"}]}",
+		    "|a@x.jp|mailboxfull|dsn|552|ends|soft\n" },
+		{ 200, "import",
+		    "{\"rows\":[{\"address\":\"a@x.jp\"},{\"address\":\"b\"}]}",
+		    NULL },
+		{ 200, "import",
+		    "{\"skip_bad\":true,\"rows\":[{\"address\":\"a@x.jp\"},"
+		    "{\"address\":\"b\"},{},7]}",
+		    "|a@x.jp|manual|import|||\n" },
+		{ 200, "import",
+		    "{\"dry_run\":true,\"rows\":[{\"address\":\"a@x.jp\"}]}",
+		    NULL },
+		{ 400, "import", "{\"rows\":7}", NULL },
+		{ 200, "remove", "{\"addresses\":[\"A@x.jp\"]}",
+		    "scope=any address=a@x.jp cause= path= source= who= 0-0 "
+		    "expired" },
+		{ 200, "remove",
+		    "{\"addresses\":[\"A@x.jp\"],\"scope\":\"all\"}",
+		    "scope=all address=a@x.jp cause= path= source= who= 0-0 "
+		    "expired" },
+		{ 200, "remove",
+		    "{\"filter\":{\"cause\":\"userunknown\",\"scope\":\"mta\"}}",
+		    "scope=mta address= cause=userunknown path= source= who= "
+		    "0-0" },
+		{ 400, "remove", "{}", NULL },
+		{ 400, "remove", "{\"filter\":{}}", NULL },
+		{ 400, "remove", "{\"filter\":{\"couse\":\"x\"}}", NULL },
+		{ 400, "remove", "{\"filter\":{\"cause\":7}}", NULL },
+		{ 400, "remove", "{\"filter\":{\"since\":\"x\"}}", NULL },
+		{ 400, "remove",
+		    "{\"filter\":{\"cause\":\"x\"},\"addresses\":[\"a@x.jp\"]}",
+		    NULL },
+		{ 400, "remove", "{\"addresses\":[\"a\"]}", NULL },
+		{ 400, "remove", "{\"addresses\":[7]}", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str path = STR_INIT;
+
+		suppressed[0] = '\0';
+		str_addf(&path, "/v1/suppression/%s", cases[i].verb);
+		json_decref(
+		    http(cases[i].status, "POST", path.data, cases[i].body));
+		if (strcmp(suppressed,
+			cases[i].want != NULL ? cases[i].want : "") != 0)
+			fail_msg("%s: '%s'", cases[i].body, suppressed);
+		str_release(&path);
+	}
+}
+
+static void
+what_would_be_removed_is_counted(void **state)
+{
+	json_t *a;
+
+	(void)state;
+	a = http(200, "POST", "/v1/suppression/remove",
+	    "{\"filter\":{\"cause\":\"x\"},\"dry_run\":true}");
+	assert_int_equal(
+	    json_integer_value(json_object_get(a, "would_remove")), 2);
+	json_decref(a);
+	a = http(200, "POST", "/v1/suppression/remove",
+	    "{\"addresses\":[\"a@x.jp\",\"b@x.jp\"]}");
+	assert_int_equal(json_integer_value(json_object_get(a, "removed")), 4);
+	json_decref(a);
+	a = http(200, "POST", "/v1/suppression/import",
+	    "{\"rows\":[{\"address\":\"a@x.jp\"},{\"address\":\"b\"}]}");
+	assert_int_equal(json_integer_value(json_object_get(a, "imported")), 0);
+	assert_int_equal(
+	    json_integer_value(json_object_get(
+		json_array_get(json_object_get(a, "bad"), 0), "row")),
+	    2);
 	json_decref(a);
 }
 
@@ -1138,6 +2217,19 @@ refusals(void **state)
 		{ 405, "PUT", "/v1/status", "" },
 		{ 405, "DELETE", "/v1/queue", "" },
 		{ 400, "GET", "/v1/stats?by=path,foo", "" },
+		{ 400, "GET", "/v1/stats?window=yesterday", "" },
+		{ 400, "GET", "/v1/stats?window=last:", "" },
+		{ 400, "GET", "/v1/series?window=all", "" },
+		{ 400, "GET", "/v1/series?step=week", "" },
+		{ 400, "GET", "/v1/series?window=3d&step=minute", "" },
+		{ 400, "GET", "/v1/series?window=11d&step=hour", "" },
+		{ 400, "GET", "/v1/series?window=3650d", "" },
+		{ 400, "GET", "/v1/series?limit=0", "" },
+		{ 400, "GET", "/v1/series?limit=101", "" },
+		{ 400, "GET", "/v1/reasons?limit=10001", "" },
+		{ 400, "GET", "/v1/reasons?by=", "" },
+		{ 400, "GET", "/v1/compare?window=x", "" },
+		{ 405, "POST", "/v1/compare", "{}" },
 		{ 400, "GET", "/v1/queue?limit=0", "" },
 		{ 400, "GET", "/v1/queue?limit=10001", "" },
 		{ 400, "GET", "/v1/queue?limit=-1", "" },
@@ -1182,6 +2274,20 @@ refusals(void **state)
 		{ 400, "POST", "/v1/pause",
 		    "{\"path\":\"mta\",\"seconds\":31622401}" },
 		{ 400, "POST", "/v1/pause", "{\"path\":\"mta\",\"x\":1}" },
+		{ 400, "POST", "/v1/pause", "{\"mail\":\"colour=red\"}" },
+		{ 400, "POST", "/v1/pause", "{\"mail\":\"path=mtb\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"kind\":\"mail\",\"mail\":\"path=mta\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"kind\":\"drain\",\"name\":\"tokyo1\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"path\":\"mta\",\"until\":\"soon\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"path\":\"mta\",\"until\":"
+		    "\"2020-01-01T00:00:00Z\"}" },
+		{ 400, "POST", "/v1/pause",
+		    "{\"path\":\"mta\",\"seconds\":1,\"until\":"
+		    "\"2030-01-01T00:00:00Z\"}" },
 		{ 400, "POST", "/v1/pause", "{\"path\":\"mta\",\"why\":1}" },
 		{ 400, "POST", "/v1/drain", "{\"path\":\"mta\"}" },
 		{ 409, "POST", "/v1/drain", "{\"source\":\"alone\"}" },
@@ -1220,7 +2326,7 @@ too_large(void **state)
 	(void)state;
 	memset(long_text, 'a', 100000);
 	long_text[100000] = '\0';
-	http(413, "POST", "/v1/reload", long_text);
+	json_decref(http(413, "POST", "/v1/reload", long_text));
 	str_addf(
 	    &request, "GET /v1/status HTTP/1.1\r\nX: %s\r\n\r\n", long_text);
 	x.request = request.data;
@@ -1314,16 +2420,28 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, serve, unserve)
 	const struct CMUnitTest tests[] = {
 		TEST(answers),
+		TEST(counts_of_windows),
+		TEST(series_and_reasons),
+		TEST(two_paths_compared),
 		TEST(edits_and_reload),
+		TEST(holds),
+		TEST(routes_have_roles),
 		TEST(rules),
 		TEST(large_rules),
 		TEST(few_large_answers),
 		TEST(traffic),
 		TEST(who_reloads),
 		TEST(pauses),
+		TEST(nodes),
+		TEST(guard),
 		TEST(doctor),
 		TEST(sources),
 		TEST(tls),
+		TEST(ses),
+		TEST(dead_letters),
+		TEST(suppression_is_shown),
+		TEST(suppression_is_changed),
+		TEST(what_would_be_removed_is_counted),
 		TEST(refusals),
 		TEST(too_large),
 		TEST(client_leaves),

@@ -159,6 +159,28 @@ memory_is_the_window_and_not_the_message(void **state)
 }
 
 static void
+without_a_folder_all_of_it_stays_in_memory(void **state)
+{
+	struct body *b = body_new(NULL, "0001");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < BODY_INLINE_MAX + 100; i++) {
+		char c = byte_at(i);
+
+		assert_int_equal(body_add(b, &c, 1, &e), 0);
+	}
+	assert_false(body_is_spooled(b));
+	assert_non_null(body_data(b));
+	assert_int_equal(body_sync(b, &e), 0);
+	assert_bytes(b, 0, BODY_INLINE_MAX + 100, BODY_INLINE_MAX + 100);
+	assert_true(body_bytes_in_memory() >= BODY_INLINE_MAX + 100);
+	body_discard(b);
+	body_unref(&b);
+	assert_int_equal(body_bytes_in_memory(), 0);
+}
+
+static void
 an_existing_file_is_never_written_over(void **state)
 {
 	struct body *first = write_body(200000, 5000), *second;
@@ -272,6 +294,7 @@ main(void)
 		cmocka_unit_test(reading_while_writing_loses_nothing),
 		cmocka_unit_test(a_synced_body_is_a_private_file),
 		cmocka_unit_test(memory_is_the_window_and_not_the_message),
+		cmocka_unit_test(without_a_folder_all_of_it_stays_in_memory),
 		cmocka_unit_test(an_existing_file_is_never_written_over),
 		cmocka_unit_test(a_lost_file_is_an_error),
 		cmocka_unit_test(a_full_disk_says_so),

@@ -95,13 +95,16 @@ static const struct row {
 	{ "", "", "docomo", { STAGE_DOT }, "550 go away", VERDICT_BOUNCE, "undefined", 0 },
 	{ "", "", "kddi", { STAGE_RCPT }, "550 : User unknown", VERDICT_BOUNCE, "userunknown", 0 },
 	{ "", "", "kddi", { STAGE_DOT }, "550 <a@au.com>: User unknown", VERDICT_FILTERED, "filtered", 0 },
-	{ "", "", "docomo.example", { STAGE_DOT }, "550 Unknown user <a@b>", VERDICT_BOUNCE, "undefined", 0 },
-	{ "", "", "docomo.example", { STAGE_DOT }, "552 Too much mail data", VERDICT_BOUNCE, "undefined", 0 },
+	{ "", "", "docomo.example", { STAGE_DOT }, "550 Unknown user <a@b>", VERDICT_BOUNCE, "filtered", 0 },
+	{ "", "", "docomo.example", { STAGE_DOT }, "552 Too much mail data", VERDICT_BOUNCE, "mailboxfull", 0 },
 	{ "", "", "example.jp", { STAGE_RCPT }, "550 5.1.1 no such user here", VERDICT_BOUNCE, "userunknown", 0 },
 	{ "", "", "example.jp", { STAGE_RCPT }, "550 5.1.1 ?", VERDICT_BOUNCE, "userunknown", 0 },
 	{ "", "", "example.jp", { STAGE_RCPT }, "550 5.2.0 ?", VERDICT_BOUNCE, "filtered", 0 },
 	{ "", "", "example.jp", { STAGE_RCPT }, "552 5.2.2 full", VERDICT_BOUNCE, "mailboxfull", 0 },
-	{ "", "", "example.jp", { STAGE_RCPT }, "452 4.2.2 full", VERDICT_RETRY, "toomanyconn", 0 },
+	{ "", "", "example.jp", { STAGE_RCPT }, "452 4.2.2 full", VERDICT_RETRY, "mailboxfull", 0 },
+	{ "", "", "example.jp", { STAGE_RCPT }, "452 later", VERDICT_RETRY, "toomanyconn", 0 },
+	{ "", "", "example.jp", { STAGE_RCPT }, "550 5.7.1 blocked using dnsbl.example", VERDICT_BOUNCE, "blocked", 0 },
+	{ "", "", "gmail.com", { STAGE_RCPT }, "550 5.7.1 very low reputation of the sending IP", VERDICT_BOUNCE, "badreputation", 0 },
 	{ "", "", "example.jp", { STAGE_RCPT }, "450 4.2.2 full", VERDICT_RETRY, "mailboxfull", 0 },
 	{ "", "", "example.jp", { STAGE_RCPT }, "550 Greylisted, come back", VERDICT_RETRY, "onhold", 0 },
 	{ "", "", "example.jp", { STAGE_DOT }, "550 5.7.1 policy", VERDICT_BOUNCE, "policyviolation", 0 },
@@ -133,7 +136,7 @@ every_row_has_its_meaning(void **state)
 			    said(scope_at(stage), stage, rows[i].reply);
 			struct verdict v;
 
-			classify(rules, PATH_MTA, rows[i].group, &o, &v);
+			classify(rules, NULL, PATH_MTA, rows[i].group, &o, &v);
 			if (v.action != rows[i].action ||
 			    strcmp(v.reason, rows[i].reason) != 0)
 				fail_msg("%s: '%s' at %s is %d, %s",
@@ -233,7 +236,7 @@ what_has_no_code(void **state)
 		outcome_set(&o, silent[i].scope, silent[i].stage,
 		    silent[i].permanent, "user unknown, say our own words");
 		strcpy(o.enhanced, silent[i].enhanced);
-		classify(rules, PATH_MTA, "docomo", &o, &v);
+		classify(rules, NULL, PATH_MTA, "docomo", &o, &v);
 		if (v.action != silent[i].action ||
 		    strcmp(v.reason, silent[i].reason) != 0)
 			fail_msg("row %zu: %d, %s", i, v.action, v.reason);
@@ -253,7 +256,7 @@ a_rejection_by_rule(void **state)
 		struct outcome o = said(SCOPE_RECIPIENT, STAGE_NONE, texts[i]);
 		struct verdict v;
 
-		classify(rules, PATH_REJECT, "docomo", &o, &v);
+		classify(rules, NULL, PATH_REJECT, "docomo", &o, &v);
 		assert_int_equal(v.action, VERDICT_BOUNCE);
 		assert_string_equal(v.reason, "policyviolation");
 	}
@@ -287,7 +290,7 @@ a_source_that_is_gone(void **state)
 		else
 			outcome_set(&o, row[i].scope, row[i].stage, false,
 			    "cannot use the source address");
-		classify(rules, PATH_MTA, "kddi", &o, &v);
+		classify(rules, NULL, PATH_MTA, "kddi", &o, &v);
 		assert_int_equal(v.action, row[i].action);
 	}
 }
@@ -301,7 +304,7 @@ a_reset_is_a_block(void **state)
 	(void)state;
 	outcome_set(&o, SCOPE_LANE, STAGE_CONNECT, false, "connection reset");
 	o.reset = true;
-	classify(rules, PATH_MTA, "kddi", &o, &v);
+	classify(rules, NULL, PATH_MTA, "kddi", &o, &v);
 	assert_int_equal(v.action, VERDICT_RETRY);
 	assert_string_equal(v.reason, "blocked");
 	assert_true(v.pause > 0);
@@ -320,7 +323,7 @@ a_refused_session_bounces_nobody(void **state)
 		    said(SCOPE_LANE, stages[i], "554 5.7.1 no, not you");
 		struct verdict v;
 
-		classify(rules, PATH_MTA, "kddi", &o, &v);
+		classify(rules, NULL, PATH_MTA, "kddi", &o, &v);
 		assert_int_equal(v.action, VERDICT_RETRY);
 	}
 }
@@ -348,7 +351,7 @@ statuses(void **state)
 		    said(SCOPE_RECIPIENT, row[i].stage, row[i].reply);
 		struct verdict v;
 
-		classify(rules, PATH_MTA, row[i].group, &o, &v);
+		classify(rules, NULL, PATH_MTA, row[i].group, &o, &v);
 		assert_string_equal(classify_status(&o, &v), row[i].status);
 	}
 }

@@ -413,6 +413,43 @@ test_permit(void **state)
 	play_clear(&p);
 }
 
+/* An owner whose permit does not hold for ever. */
+static void
+test_asked_before_the_dot(void **state)
+{
+	static const char *const scripts[] = {
+		PLAIN_HELLO ENVELOPE "P\nP\nP\npermit\nC .\nS 250 queued\n" BYE,
+		PLAIN_HELLO ENVELOPE "P\nP\nP\nC .\nS 250 queued\n" BYE,
+	};
+	struct play p;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		play_init(&p, scripts[i]);
+		p.permit = i == 1;
+		p.ask = true;
+		play_run(&p);
+		assert_int_equal(p.asked, 1);
+		assert_int_equal(p.rcpt[0].outcome.code, 250);
+		play_clear(&p);
+	}
+	/* No: the peer has all of it, and takes none of it. */
+	for (size_t i = 0; i < 2; i++) {
+		play_init(&p, i == 0 ? PLAIN_HELLO ENVELOPE
+				  "P\nP\nP\npermit\nsilent\n"
+				     : PLAIN_HELLO ENVELOPE "P\nP\nP\nsilent\n");
+		p.permit = i == 1;
+		p.ask = p.deny = true;
+		play_run(&p);
+		assert_int_equal(p.asked, 1);
+		assert_int_equal(p.done, 1);
+		assert_int_equal(p.rcpt[0].outcome.code, 0);
+		assert_int_equal(p.rcpt[0].outcome.stage, STAGE_BODY);
+		assert_false(p.rcpt[0].outcome.unread);
+		play_clear(&p);
+	}
+}
+
 /* A large message, dots and all, with a head, an offset, and reads of any size.
  */
 static void
@@ -683,6 +720,7 @@ main(void)
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_beyond_peer),
 		cmocka_unit_test(test_permit),
+		cmocka_unit_test(test_asked_before_the_dot),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_broken_message),
 		cmocka_unit_test(test_mid_message),

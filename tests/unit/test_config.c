@@ -187,11 +187,27 @@ static const struct golden goldens[] = {
 	    "t.conf:10: type: unknown value 'rely', did you mean 'relay'?\n"
 	    "t.conf:11: listener 'f' has no type: submission, relay or "
 	    "inbound\n" },
+	{ "the return path", CONFIG_SETTINGS,
+	    RELAY "return-path {\ndomain = b.example.jp key = k\n"
+		  "feedback = { fbl, \"B=x\", \"a@b\", \"x..y\" }\n"
+		  "postmaster = \"ops@B.example.jp\"\n"
+		  "rate = fast forward = perhaps }\n",
+	    "t.conf:7: feedback: expected what stands before the '@' of an "
+	    "address, not 'B=x'\n"
+	    "t.conf:7: feedback: expected what stands before the '@' of an "
+	    "address, not 'a@b'\n"
+	    "t.conf:7: feedback: expected what stands before the '@' of an "
+	    "address, not 'x..y'\n"
+	    "t.conf:8: postmaster: 'ops@B.example.jp' is in the domain itself, "
+	    "so its mail would come back here\n"
+	    "t.conf:9: rate: expected a number, not 'fast'\n"
+	    "t.conf:9: forward: expected yes or no, not 'perhaps'\n" },
 	{ "the ways out", CONFIG_SETTINGS,
 	    RELAY "source tokyo1 { address = 300.0.0.1 hostname = a_b }\n"
 		  "pool p { sources = { tokyo1, tokio1 } }\npool q { }\n"
-		  "path ses { type = ses }\n"
-		  "path ses2 { type = ses host = h user = u password = a\n"
+		  "path ses { type = ses transport = smtp }\n"
+		  "path ses2 { type = ses transport = smtp host = h user = u "
+		  "password = a\n"
 		  "password-file = secret pool = p }\n"
 		  "path m { type = mta pool = x rate = 3 ipv4 = no }\n"
 		  "path n { type = mta relay-host = \"a b\" port = 65536 }\n"
@@ -210,23 +226,57 @@ static const struct golden goldens[] = {
 	    "t.conf:11: rate means nothing for a path of type mta\n"
 	    "t.conf:11: unknown pool 'x'\n"
 	    "t.conf:11: path 'm' has neither ipv4 nor ipv6\n"
+	    "t.conf:12: port: '65536' is too large for a port\n"
 	    "t.conf:12: path 'n' says no pool, and none is called 'default'\n"
 	    "t.conf:12: relay-host: neither a host name nor an address: 'a b'\n"
-	    "t.conf:12: port: '65536' is too large for a port\n"
 	    "t.conf:13: not a domain: '-x'\n"
 	    "t.conf:13: path 'o' has no type: mta, ses or discard\n"
 	    "t.conf:13: dkim '-x' has no selector\n"
 	    "t.conf:14: servers: expected an address or address@port, not 'a'\n"
 	    "t.conf:14: servers: expected an address or address@port, not "
 	    "'::1@0'\n" },
+	{ "a database's keys without a database", CONFIG_SETTINGS,
+	    RELAY "store-password-file = secret\nstore-token-command = a\n"
+		  "node = a\nlease = 5s\nnode-sources = { default }\n",
+	    "t.conf:5: store-password-file means nothing without 'store'\n"
+	    "t.conf:6: store-token-command means nothing without 'store'\n"
+	    "t.conf:7: node means nothing without 'store'\n"
+	    "t.conf:8: lease means nothing without 'store'\n"
+	    "t.conf:9: node-sources means nothing without 'store'\n" },
+	{ "a database", CONFIG_ALL,
+	    RELAY "store = \"postgresql://u:geheim@h/d\"\n"
+		  "store-password-file = secret\nnode = \"a b\"\n"
+		  "lease = 1999ms\nsource tokyo1 { }\n"
+		  "node-sources = { tokyo1, tokio1 }\n",
+	    "t.conf:6: store-password-file: there is a password in 'store' "
+	    "already\n"
+	    "t.conf:7: node: not a name of letters, digits, '-', '_' and "
+	    "'.': 'a b'\n"
+	    "t.conf:8: lease: '1999ms' is too small\n"
+	    "t.conf:10: unknown source 'tokio1', did you mean 'tokyo1'?\n" },
+	{ "what is no database", CONFIG_SETTINGS,
+	    RELAY "store = \"mysql://u:geheim@h/d\"\nstore = x\n",
+	    "t.conf:5: store: not the URL of a database: expected "
+	    "postgresql://USER@HOST/DATABASE, with special characters of a "
+	    "password written as %2F and the like\n"
+	    "t.conf:6: store: given twice, first in line 5\n" },
+	{ "a password of two origins, and files of it", CONFIG_ALL,
+	    RELAY "store = \"postgresql:///d\"\nstore-password-file = a\n"
+		  "store-token-command = b\n",
+	    "t.conf:7: both store-password-file and store-token-command\n" },
+	{ "a password that others may read", CONFIG_ALL,
+	    RELAY "store = \"postgresql:///d\"\n"
+		  "store-password-file = open-secret\n",
+	    "t.conf:6: store-password-file: others have access to "
+	    "'open-secret' (mode 644, expected 600 or 640)\n" },
 	{ "paths that are built in", CONFIG_SETTINGS,
 	    RELAY "path hold { type = mta }\npath reject { type = discard }\n"
 		  "path discard { type = mta port = 0 }\n",
 	    "t.conf:5: path 'hold' is built in and cannot be defined\n"
 	    "t.conf:6: path 'reject' is built in and cannot be defined\n"
+	    "t.conf:7: port: '0' is too small for a port\n"
 	    "t.conf:7: path 'discard' is of type mta, and can only be of type "
-	    "discard\n"
-	    "t.conf:7: port: '0' is too small for a port\n" },
+	    "discard\n" },
 	{ "nothing comes in; empty values", CONFIG_SETTINGS,
 	    "users = \"\"\nlog = ${OIWAKE_TEST_UNSET}\nqueue { }\nqueue { }\n"
 	    "rules = \"a\\nb\"\n",
@@ -254,9 +304,9 @@ static const struct golden goldens[] = {
 	    "listener s { type = submission address = \"127.0.0.1:2526\"\n"
 	    "certificate = nocert.pem key = key.pem }\n"
 	    "users = nousers\nlog = nofolder/log\n"
-	    "path ses { type = ses host = h user = u\n"
+	    "path ses { type = ses transport = smtp host = h user = u\n"
 	    "password-file = open-secret ca-file = noca }\n"
-	    "path ses2 { type = ses host = h user = u\n"
+	    "path ses2 { type = ses transport = smtp host = h user = u\n"
 	    "password-file = empty-secret }\n"
 	    "dns { trust-anchor = noanchor }\n"
 	    "dkim example.jp { selector = s key = cert.pem }\n",
@@ -340,7 +390,7 @@ a_whole_file(void **state)
 	    "tls = implicit max-recipients = 8 }\n"
 	    "source a { address = 192.0.2.1 hostname = mx1.example.jp }\n"
 	    "source b { }\npool p { sources = { a, \"b\" } }\n"
-	    "path ses { type = ses host = smtp.example.com\n"
+	    "path ses { type = ses transport = smtp host = smtp.example.com\n"
 	    "user = \"${OIWAKE_TEST_USER}\" password-file = secret\n"
 	    "tls = implicit rate = 0.5 configuration-set = \"c\" }\n"
 	    "queue { delay-notice = 1h30min reserve = 1GiB }\n"
@@ -386,6 +436,38 @@ a_whole_file(void **state)
 	assert_non_null(cfg->rules);
 	config_unref(&cfg);
 	assert_null(cfg);
+}
+
+static void
+a_database_and_a_node(void **state)
+{
+	struct config *cfg = load_good(ROOT RELAY
+	    "store = \"postgresql://u@db.example.jp/d?sslmode=verify-full\"\n"
+	    "store-password-file = secret\nnode = tokyo-a\nlease = 5s\n"
+	    "source a { }\nsource b { }\nnode-sources = { b }\n",
+	    CONFIG_ALL);
+	const struct config_store *st = &cfg->store;
+
+	(void)state;
+	assert_string_equal(st->url.value,
+	    "postgresql://u@db.example.jp/d?sslmode=verify-full");
+	assert_string_equal(st->shown, "postgresql://u@db.example.jp/d");
+	assert_string_equal(st->password_file, "secret");
+	assert_null(st->token_command);
+	assert_string_equal(st->node, "tokyo-a");
+	assert_int_equal(st->lease, 5000);
+	assert_int_equal(st->nsources, 1);
+	assert_ptr_equal(st->sources[0], &cfg->sources[1]);
+	config_unref(&cfg);
+	cfg = load_good(
+	    ROOT RELAY "store = \"postgresql:///d\"\nnode = a\n"
+		       "store-token-command = \"aws rds x\"\n",
+	    CONFIG_ALL);
+	st = &cfg->store;
+	assert_string_equal(st->token_command, "aws rds x");
+	assert_int_equal(st->lease, 30000);
+	assert_int_equal(st->nsources, 0);
+	config_unref(&cfg);
 }
 
 static void
@@ -551,6 +633,7 @@ main(void)
 		cmocka_unit_test(mistakes_are_all_told),
 		cmocka_unit_test(rules_must_fit),
 		cmocka_unit_test(a_whole_file),
+		cmocka_unit_test(a_database_and_a_node),
 		cmocka_unit_test(defaults_stand),
 		cmocka_unit_test(socket_of_a_broken_file),
 		cmocka_unit_test(includes_are_relative),

@@ -74,11 +74,43 @@ closed_until_it_works(void **state)
 	assert_false(lanes_wants_probe(ls, &by_ses, "a.example"));
 	backoff_fail(&p->hold, &shape, 0, 60000, "535");
 	assert_true(lanes_path_closed(ls, "ses"));
+	assert_string_equal(lanes_why_closed(ls, "ses"), "535");
 	assert_false(lanes_path_closed(ls, "mta"));
+	assert_null(lanes_why_closed(ls, "mta"));
 	p->hold.until = 0; /* its rest is over, which opens nothing */
 	assert_true(lanes_path_closed(ls, "ses"));
 	backoff_succeed(&p->hold);
 	assert_false(lanes_path_closed(ls, "ses"));
+	lanes_free(&ls);
+}
+
+/* An open path that took mail of another domain, and not long ago. */
+static void
+whose_mail_is_taken(void **state)
+{
+	int64_t now = clock_mono(), old = now - 601000;
+	struct lanes *ls = lanes_new(&core);
+	struct path_state *p = path_state_get(ls, "ses");
+
+	(void)state;
+	assert_false(lanes_path_takes_others(ls, "nobody's", "a.jp"));
+	assert_false(lanes_path_takes_others(ls, "ses", "a.jp"));
+	path_note_taken(p, "a.jp", old);
+	assert_false(lanes_path_takes_others(ls, "ses", "b.jp"));
+	path_note_taken(p, "a.jp", now);
+	assert_true(lanes_path_takes_others(ls, "ses", "b.jp"));
+	assert_false(lanes_path_takes_others(ls, "ses", "a.jp"));
+	path_note_taken(p, "b.jp", now);
+	path_note_taken(p, "b.jp", now);
+	assert_true(lanes_path_takes_others(ls, "ses", "a.jp"));
+	assert_true(lanes_path_takes_others(ls, "ses", "b.jp"));
+	path_note_taken(p, "", now); /* of <> */
+	assert_true(lanes_path_takes_others(ls, "ses", ""));
+	p->hold.failures = 1;
+	assert_false(lanes_path_takes_others(ls, "ses", "c.jp"));
+	p->hold.failures = 0;
+	p->shut = xstrdup("suspended");
+	assert_false(lanes_path_takes_others(ls, "ses", "c.jp"));
 	lanes_free(&ls);
 }
 
@@ -226,6 +258,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(one_state_per_path),
 		T(closed_until_it_works),
+		T(whose_mail_is_taken),
 		T(one_at_a_time_tries),
 		T(who_waits_to_try),
 		T(an_operator_ends_the_rest),

@@ -115,7 +115,7 @@ setup(void **state)
 	    &(struct resolver_config){
 		.servers = (const char *const[]){ f->server.address },
 		.nservers = 1,
-		.timeout = 800 },
+		.timeout = 3000 },
 	    NULL);
 	assert_non_null(f->resolver);
 	f->policy =

@@ -199,11 +199,12 @@ a_restart_resumes_nothing(void **state)
 static void
 one_that_ends_by_itself_wakes_what_it_held(void **state)
 {
-	int64_t until = clock_wall() + 50;
+	int64_t until;
 
 	(void)state;
+	begin(PAUSE_GROUP, "h", clock_wall() + HOUR, "");
+	until = clock_wall() + 1000; /* not over before it is kept */
 	begin(PAUSE_GROUP, "g", until, "");
-	begin(PAUSE_GROUP, "h", until + HOUR, "");
 	woken = 0;
 	assert_true(rests("", "", "g"));
 	while (woken == 0)
@@ -265,6 +266,133 @@ odd_values_are_no_harm(void **state)
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, set_up_core, tear_down_core)
 
+/* -- mail ---------------------------------------------------------------- */
+
+static bool
+holds(const char *path, const char *carrier, const char *sender)
+{
+	const struct mail_scope mail = { path, carrier, sender, "shop" };
+	const char *why = NULL;
+	int64_t until = 0;
+	bool held = pauses_mail(core.pauses, &mail, &until, &why);
+
+	assert_int_equal(held, why != NULL);
+	assert_int_equal(held, until > clock_wall());
+	return held;
+}
+
+static void
+mail_is_held_by_what_describes_it(void **state)
+{
+	(void)state;
+	assert_false(holds("mta", "docomo", "a.example"));
+	begin(PAUSE_MAIL, "carrier=docomo sender=a.example", 0, "bad");
+	begin(PAUSE_PATH, "other", 0, "");
+	assert_true(holds("mta", "docomo", "A.Example"));
+	assert_false(holds("mta", "au", "a.example"));
+	assert_false(holds("mta", "docomo", "b.example"));
+	assert_false(rests("mta", "", "docomo"));
+	assert_int_equal(pauses_of_mail(core.pauses), 1);
+	core_restart();
+	assert_true(holds("mta", "docomo", "a.example"));
+	assert_lists("path other/mail carrier=docomo sender=a.example/");
+	assert_true(end(PAUSE_MAIL, "carrier=docomo sender=a.example"));
+	assert_false(holds("mta", "docomo", "a.example"));
+	assert_int_equal(pauses_of_mail(core.pauses), 0);
+}
+
+static void
+some_may_pass(void **state)
+{
+	const struct mail_scope mail = { "mta", "docomo", "a.example", "" };
+
+	(void)state;
+	begin(PAUSE_MAIL, "sender=a.example", 0, "");
+	assert_false(pauses_pass(core.pauses, &mail));
+	pauses_let_pass(core.pauses, "sender=a.example", 2);
+	assert_true(pauses_pass(core.pauses, &mail));
+	assert_int_equal(pauses_passes(core.pauses, "sender=a.example"), 1);
+	/* Another one holds it as well. */
+	begin(PAUSE_MAIL, "path=mta", 0, "");
+	pauses_let_pass(core.pauses, "path=mta", 1);
+	assert_false(pauses_pass(core.pauses, &mail));
+	assert_true(end(PAUSE_MAIL, "path=mta"));
+	assert_true(pauses_pass(core.pauses, &mail));
+	assert_false(pauses_pass(core.pauses, &mail));
+	assert_true(holds("mta", "docomo", "a.example"));
+}
+
+/* The guard's own ends when the guard says so: it has to look at what becomes
+ * of a few first, however long nobody ran. */
+static void
+the_guards_pause_does_not_end_by_itself(void **state)
+{
+	const struct pause p = { PAUSE_MAIL, "path=mta", PAUSE_GUARD, "bad",
+		clock_wall(), clock_wall() + HOUR };
+
+	(void)state;
+	pauses_set(core.pauses, &p, NULL, NULL);
+	begin(PAUSE_MAIL, "path=ses", clock_wall() + HOUR, "");
+	clock_offset = 2 * HOUR;
+	assert_true(pauses_find(core.pauses, PAUSE_MAIL, "path=mta") != NULL);
+	assert_null(pauses_find(core.pauses, PAUSE_MAIL, "path=ses"));
+	core_restart();
+	assert_true(pauses_find(core.pauses, PAUSE_MAIL, "path=mta") != NULL);
+	assert_null(pauses_find(core.pauses, PAUSE_MAIL, "path=ses"));
+}
+
+/* -- other nodes ----------------------------------------------------------- */
+
+#define BY_ANN "{\"who\":\"ann\",\"why\":\"w\",\"at\":1,\"until\":0}"
+
+/* What another node has put there is in force here, and what it has taken away is over. */
+static void
+other_nodes_begin_and_end_them(void **state)
+{
+	const struct kept rows[] = {
+		{ "pause", "path mta", BY_ANN, 0 },
+		{ "pause", "source s1", "not JSON", 0 },
+		{ "pause", "nonsense x", BY_ANN, 0 },
+		{ "pause", "drain", BY_ANN, 0 },
+	};
+
+	(void)state;
+	pauses_kept(&core, rows, 4);
+	assert_true(rests("mta", "", ""));
+	assert_true(rests("", "s1", ""));
+	assert_string_equal(
+	    pauses_find(core.pauses, PAUSE_PATH, "mta")->who, "ann");
+	pauses_kept(&core, rows + 1, 3);
+	assert_false(rests("mta", "", ""));
+	pauses_kept(&core, NULL, 0);
+	assert_false(rests("", "s1", ""));
+}
+
+/* One that is on its way to the store is not over because it is not there yet, nor one that has come there since
+ * what is read was asked for. */
+static void
+what_is_read_is_older_than_our_own(void **state)
+{
+	const struct kept row = { "pause", "path mta", BY_ANN, 0 };
+
+	(void)state;
+	keep_reading_begins(&core);
+	pauses_set(core.pauses,
+	    &(struct pause){ PAUSE_PATH, "mta", "root", "", 5, 0 }, NULL,
+	    NULL);
+	pauses_kept(&core, NULL, 0);
+	assert_true(rests("mta", "", ""));
+	core_settle();
+	pauses_kept(&core, NULL, 0);
+	assert_true(rests("mta", "", ""));
+	assert_true(end(PAUSE_PATH, "mta"));
+	pauses_kept(&core, &row, 1);
+	assert_false(rests("mta", "", ""));
+	keep_reading_ends(&core);
+	pauses_kept(&core, &row, 1);
+	assert_true(rests("mta", "", ""));
+}
+
 int
 main(void)
 {
@@ -278,6 +406,11 @@ main(void)
 		T(a_change_wakes_what_it_concerns),
 		T(when_its_time_is_over_it_holds_nothing),
 		T(odd_values_are_no_harm),
+		T(mail_is_held_by_what_describes_it),
+		T(some_may_pass),
+		T(the_guards_pause_does_not_end_by_itself),
+		T(other_nodes_begin_and_end_them),
+		T(what_is_read_is_older_than_our_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,13 @@ core_wake(struct core *c)
 	(void)c;
 }
 
+void
+core_store_answered(struct core *c, const struct store_request *req)
+{
+	(void)c;
+	(void)req;
+}
+
 static int
 set_up(void **state)
 {
@@ -81,12 +88,12 @@ answer(size_t n, int64_t next_due)
 }
 
 static void
-answer_failure(void)
+answer_refusal(enum store_status status)
 {
 	struct store_lease *op = asked[0];
 
 	memmove(asked, asked + 1, --nasked * sizeof(asked[0]));
-	op->req.status = STORE_FAILED;
+	op->req.status = status;
 	op->next_due = INT64_MAX;
 	op->req.done(&op->req);
 }
@@ -195,12 +202,77 @@ a_failed_lease_waits(void **state)
 	log_set_level(LOG_ERROR);
 	queue_note(q, 7, clock_wall());
 	queue_run(q);
-	answer_failure();
+	answer_refusal(STORE_FAILED);
 	queue_run(q);
 	assert_int_equal(nasked, 0);
 	queue_note_all(q);
 	queue_run(q);
 	assert_int_equal(nasked, 1);
+	answer(0, INT64_MAX);
+	queue_free(&q);
+}
+
+/* Nothing is asked while it is away, whatever is due; and then all of it. */
+static void
+waits_for_a_store_that_is_away(void **state)
+{
+	struct queue *q = queue_new(&core, 1000);
+
+	(void)state;
+	queue_note(q, 7, clock_wall());
+	queue_note(q, 8, clock_wall());
+	queue_run(q);
+	assert_int_equal(nasked, 2);
+	answer_refusal(STORE_AWAY);
+	answer_refusal(STORE_AWAY);
+	queue_note_all(q);
+	queue_run(q);
+	assert_int_equal(nasked, 0);
+	queue_go_on(q);
+	queue_run(q);
+	assert_int_equal(nasked, 2);
+	answer(0, INT64_MAX);
+	answer(0, INT64_MAX);
+	queue_free(&q);
+}
+
+/* A node that is fenced has no queue any more. */
+static void
+asks_for_nothing_when_fenced(void **state)
+{
+	struct queue *q = queue_new(&core, 1000);
+
+	(void)state;
+	queue_note(q, 7, clock_wall());
+	queue_run(q);
+	answer_refusal(STORE_FENCED);
+	queue_note(q, 8, clock_wall());
+	queue_note_all(q);
+	queue_run(q);
+	assert_int_equal(nasked, 0);
+	assert_true(queue_is_idle(q));
+	queue_free(&q);
+}
+
+/* A shelf of what is for other nodes is theirs for a while; others are not. */
+static void
+leaves_to_others_what_is_theirs(void **state)
+{
+	struct queue *q = queue_new(&core, 1000);
+
+	(void)state;
+	queue_avoid(q, 7);
+	queue_note(q, 7, clock_wall());
+	queue_note(q, 8, clock_wall());
+	queue_run(q);
+	assert_int_equal(nasked, 1);
+	assert_int_equal(asked[0]->shelf, 8);
+	answer(0, INT64_MAX);
+	queue_avoid_none(q);
+	queue_note(q, 7, clock_wall());
+	queue_run(q);
+	assert_int_equal(nasked, 1);
+	assert_int_equal(asked[0]->shelf, 7);
 	answer(0, INT64_MAX);
 	queue_free(&q);
 }
@@ -284,6 +356,9 @@ main(void)
 		T(many_shelves_take_turns),
 		T(what_was_changed_is_looked_at_again),
 		T(a_stopped_queue_leases_nothing),
+		T(waits_for_a_store_that_is_away),
+		T(asks_for_nothing_when_fenced),
+		T(leaves_to_others_what_is_theirs),
 	};
 #undef T
 

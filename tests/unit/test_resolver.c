@@ -57,7 +57,7 @@ setup(void **state)
 	    &(struct resolver_config){
 		.servers = (const char *const[]){ f->server.address },
 		.nservers = 1,
-		.timeout = 1000 },
+		.timeout = 3000 },
 	    &e);
 	assert_string_equal(e.text, "");
 	assert_non_null(f->resolver);
@@ -230,7 +230,7 @@ test_silence_ends_in_time(void **state)
 
 	ask(f, "silent.example", DNS_A);
 	assert_int_equal(f->answer.status, DNS_TEMPFAIL);
-	assert_in_range(clock_mono() - start, 0, 1500);
+	assert_in_range(clock_mono() - start, 0, 6000);
 }
 
 /* A dead server must be found alive again soon after it is. */

@@ -265,6 +265,48 @@ test_other_key_other_domain(void **state)
 	return_path_key_free(&other);
 }
 
+/* As fields and reports show it. */
+static void
+test_as_an_address(void **state)
+{
+	static const struct {
+		const char *before, *after;
+		enum return_path_verdict v;
+	} rows[] = {
+		{ "", "@bounce.example.jp", RETURN_PATH_GOOD },
+		{ "<", "@bounce.example.jp>", RETURN_PATH_GOOD },
+		{ " \t<", "@BOUNCE.Example.jp> \r\n", RETURN_PATH_GOOD },
+		{ "", "", RETURN_PATH_OTHER },
+		{ "", "@", RETURN_PATH_OTHER },
+		{ "", "@bounce.example.j", RETURN_PATH_OTHER },
+		{ "", "@bounce.example.jpx", RETURN_PATH_OTHER },
+		{ "", "@x.bounce.example.jp", RETURN_PATH_OTHER },
+		{ "", "@bounce.example.jp@bounce.example.jp",
+		    RETURN_PATH_OTHER },
+		{ "x@y <", "@bounce.example.jp>", RETURN_PATH_OTHER },
+		{ "0123456789012345678901234567890", "@bounce.example.jp",
+		    RETURN_PATH_OTHER },
+	};
+	char local[RETURN_PATH_LOCAL_MAX + 1], text[256];
+	struct return_path rp = { 0, 0, 0 };
+
+	make(*state, &usual, local);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s%s", rows[i].before, local,
+		    rows[i].after);
+		assert_int_equal(
+		    return_path_read_text(*state, DOMAIN, text, NOON, &rp),
+		    rows[i].v);
+	}
+	assert_int_equal(rp.message, usual.message);
+	local[20] = local[20] == 'a' ? 'b' : 'a';
+	snprintf(text, sizeof(text), "<%s@%s>", local, DOMAIN);
+	assert_int_equal(return_path_read_text(*state, DOMAIN, text, NOON, &rp),
+	    RETURN_PATH_FORGED);
+	assert_int_equal(return_path_read_text(*state, DOMAIN, "", NOON, &rp),
+	    RETURN_PATH_OTHER);
+}
+
 /* What is in a token shows nothing of the next one's MAC. */
 static void
 test_each_has_its_own_mac(void **state)
@@ -309,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_expires_with_its_day),
 		cmocka_unit_test(test_odd_times),
 		cmocka_unit_test(test_other_key_other_domain),
+		cmocka_unit_test(test_as_an_address),
 		cmocka_unit_test(test_each_has_its_own_mac),
 		cmocka_unit_test(test_secret_needs_a_length),
 	};

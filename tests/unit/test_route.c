@@ -44,7 +44,7 @@ static const char settings[] =
     "source s3 { hostname = s3.example.jp }\n"
     "pool default { sources = { s1 } }\n"
     "pool keitai { sources = { s1, s2, s3 } }\n"
-    "path ses { type = ses host = h.example.com user = u password-file = p }\n"
+    "path ses { type = ses transport = smtp host = h.example.com user = u password-file = p }\n"
     "path sink { type = discard }\n";
 static const char mta[] = "path mta { type = mta pool = keitai }\n";
 static const char rules[] =
@@ -521,6 +521,68 @@ local_parts(void **state)
 	config_unref(&c);
 }
 
+/* By its rule or its tag; what it is decides its lane on a path of type ses
+ * only. */
+static void
+transactional_mail(void **state)
+{
+	static const char text[] =
+	    "route odd to any and local-part irregular via mta\n"
+	    "route pin from otp@example.jp via ses transactional fallback mta\n"
+	    "route own to a.example via mta transactional\n"
+	    "route default to any via ses\n";
+	static const struct {
+		const char *from, *to, *tags;
+		bool transactional, own_lane;
+	} cases[] = {
+		{ "otp@example.jp", "u@x.example", "", true, true },
+		{ "a@example.jp", "u@x.example", "", false, false },
+		{ "a@example.jp", "u@a.example", "", true, false },
+		{ "a@example.jp", "u@x.example", "priority=transactional",
+		    true, true },
+		{ "a@example.jp", "u@x.example",
+		    "a=b,priority=transactional,c=d", true, true },
+		{ "a@example.jp", "u@x.example", "priority=bulk", false,
+		    false },
+		{ "a@example.jp", "u@x.example", "priority=transactional2",
+		    false, false },
+		{ "a@example.jp", "u@x.example", "xpriority=transactional",
+		    false, false },
+		{ "a@example.jp", "u@x.example", "Priority=transactional",
+		    false, false },
+		{ "a@example.jp", "u@x.example", ",,", false, false },
+		{ "a@example.jp", "u@a.example", "priority=bulk", true, false },
+	};
+	struct config *c = load(mta, text);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct decided d;
+		struct route other;
+
+		d.m = message_new(1);
+		message_set_from(d.m, cases[i].from);
+		free(d.m->tags);
+		d.m->tags = strdup(cases[i].tags);
+		d.r = recipient_new(d.m, 0, cases[i].to);
+		route_decide(c, d.m, d.r, &d.route);
+		assert_int_equal(
+		    d.route.transactional, cases[i].transactional);
+		other = d.route;
+		other.transactional = false;
+		assert_int_equal(route_lane_hash(c, &other) !=
+				     route_lane_hash(c, &d.route),
+		    cases[i].own_lane);
+		assert_true(route_equal(&other, &d.route));
+		d.r->route = d.route;
+		if (route_fallback(c, d.r, &other))
+			assert_int_equal(
+			    other.transactional, d.route.transactional);
+		end(&d);
+	}
+	config_unref(&c);
+}
+
 static void
 fallbacks(void **state)
 {
@@ -687,6 +749,7 @@ main(void)
 		cmocka_unit_test(rejected_early),
 		cmocka_unit_test(what_paths_without_a_dialogue_carry_along),
 		cmocka_unit_test(local_parts),
+		cmocka_unit_test(transactional_mail),
 		cmocka_unit_test(fallbacks),
 		cmocka_unit_test(what_waits_for_its_path),
 		cmocka_unit_test(patterns_given_up),

@@ -108,6 +108,44 @@ test_decision_is_complete(void **state)
 	ruleset_unref(rs);
 }
 
+/* It is an option, and no word that a path could not be called. */
+static void
+test_transactional(void **state)
+{
+	static const struct {
+		const char *to, *path, *fallback;
+		bool transactional;
+	} cases[] = {
+		{ "u@a.jp", "ses", NULL, true },
+		{ "u@b.jp", "transactional", NULL, false },
+		{ "u@c.jp", "transactional", "ses", true },
+		{ "u@d.jp", "ses", "transactional", true },
+		{ "u@e.jp", "transactional", NULL, true },
+		{ "u@f.jp", "ses", "hold", true },
+		{ "u@g.jp", "ses", NULL, false },
+	};
+	struct ruleset *rs = parse(
+	    "route a to a.jp via ses pool transactional transactional\n"
+	    "route b to b.jp via transactional\n"
+	    "route c to c.jp via transactional transactional fallback ses\n"
+	    "route d to d.jp via ses transactional fallback transactional raw\n"
+	    "route e to e.jp via ses 0% transactional 100% transactional\n"
+	    "route f to f.jp via ses raw fallback hold transactional\n"
+	    "route g to any via ses\n");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rules_decision d = decide(rs, S, cases[i].to);
+
+		assert_string_equal(d.path, cases[i].path);
+		assert_int_equal(d.transactional, cases[i].transactional);
+		assert_int_equal(d.fallback == NULL, cases[i].fallback == NULL);
+		if (d.fallback != NULL)
+			assert_string_equal(d.fallback, cases[i].fallback);
+	}
+	ruleset_unref(rs);
+}
+
 /* The most specific line says whose a domain is, wherever it stands. */
 static void
 test_carrier_by_most_specific(void **state)
@@ -150,8 +188,7 @@ test_absurd_domains(void **state)
 	}
 	to[2002] = 'x';
 	{
-		struct rules_query q = { .to_local = "u",
-			.to_domain = to + 2 };
+		struct rules_query q = { .to_local = "u", .to_domain = to + 2 };
 		struct rules_decision d;
 
 		ruleset_decide(rs, &q, &d);
@@ -580,6 +617,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_selection),
 		cmocka_unit_test(test_decision_is_complete),
+		cmocka_unit_test(test_transactional),
 		cmocka_unit_test(test_carrier_by_most_specific),
 		cmocka_unit_test(test_absurd_domains),
 		cmocka_unit_test(test_shipped_rules),

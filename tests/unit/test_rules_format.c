@@ -60,11 +60,13 @@ static const struct example blocks[] = {
 	  "route pattern to /^a b#c/i and not size > 1MB discard\n"
 	  "route no from <> reject \"no thanks\"\n"
 	  "route wait listener submission hold\n"
+	  "route pin from otp@x.jp via ses transactional  fallback mta\n"
 	  "route default any via ses 95% mta 5% fallback none raw\n",
 	  "route keitai   to carrier *                      via mta pool keitai\n"
 	  "route pattern  to /^a b#c/i and not size > 1MB   discard\n"
 	  "route no       from <>                           reject \"no thanks\"\n"
 	  "route wait     listener submission               hold\n"
+	  "route pin      from otp@x.jp                     via ses transactional fallback mta\n"
 	  "route default  any                               via ses 95% mta 5% fallback none raw\n" },
 	{ "routes that lack something",
 	  "route\nroute a\nroute via\nroute b via ses\nroute c to any\n",

@@ -53,6 +53,8 @@ check_targets(const struct trial *t, const struct model_rule *r,
 		    given(d->configuration_set), d->share);
 	}
 	seen.split += r->ntarget > 1;
+	holds(t, q, "transactional is the rule's",
+	    d->transactional == r->transactional);
 	if (d->action == RULES_DISCARD)
 		return;
 	same(t, q, "fallback", d->fallback,
@@ -75,6 +77,7 @@ check_pathless(const struct trial *t, const struct rules_query *q,
 	same(t, q, "configuration set", d->configuration_set, NULL);
 	same(t, q, "fallback", d->fallback, NULL);
 	holds(t, q, "share is whole", d->share == 10000);
+	holds(t, q, "it is not transactional", !d->transactional);
 }
 
 static void
@@ -99,6 +102,7 @@ check_decision(const struct trial *t, const struct rules_query *q,
 		check_pathless(t, q, d);
 	seen.before_last += r != &m->rule[m->nrule - 1];
 	seen.irregular += q->irregular;
+	seen.transactional += d->transactional;
 }
 
 static void
@@ -117,6 +121,8 @@ check_same(const struct trial *t, const struct rules_query *q,
 	holds(t, q, "share, again, is the same", again->share == d->share);
 	holds(t, q, "local_part, again, is the same",
 	    again->local_part == d->local_part);
+	holds(t, q, "transactional, again, is the same",
+	    again->transactional == d->transactional);
 }
 
 /* Whoever sends and however the address is written: one person, one path. */
@@ -283,6 +289,7 @@ check_seen(void)
 	assert_true(seen.irregular > seen.queries / 10);
 	assert_true(seen.split > seen.queries / 20);
 	assert_true(seen.early > seen.queries / 10);
+	assert_true(seen.transactional > seen.queries / 20);
 	assert_true(seen.late > seen.queries / 10);
 }
 

@@ -130,10 +130,12 @@ assert_body(struct body *b, size_t size)
 static bool
 spool_has(int64_t id)
 {
+	const char *dir = store_spool_directory(the->store);
 	char path[200], name[MESSAGE_ID_TEXT];
 
-	snprintf(path, sizeof(path), "%s/%s", store_spool_directory(the->store),
-	    message_id_text(id, name));
+	if (dir == NULL) /* bodies are rows */
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", dir, message_id_text(id, name));
 	return access(path, F_OK) == 0;
 }
 
@@ -147,7 +149,8 @@ a_body_lives_as_long_as_its_last_recipient(void **state)
 	for (size_t i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
 		struct store_enqueue *r = new_message(2, DUE, size[i]);
 		int64_t id = r->message->id;
-		bool spooled = size[i] > BODY_INLINE_MAX;
+		bool spooled = size[i] > BODY_INLINE_MAX &&
+			       store_spool_directory(the->store) != NULL;
 		struct body *b;
 
 		r->leased = true;
@@ -481,9 +484,12 @@ a_restart_takes_back_what_was_in_memory(void **state)
 	(void)state;
 	assert_int_equal(ask_begin(sending, 0, &to_ses, NULL), STORE_OK);
 	assert_int_equal(fixture_reopen(NULL), 0);
-	assert_int_equal(the->recovery.queued, 4);
-	assert_int_equal(the->recovery.returned, 2);
-	assert_int_equal(the->recovery.unread, 1);
+	/* A node among others gives it back itself when it leaves. */
+	if (the->url == NULL) {
+		assert_int_equal(the->recovery.queued, 4);
+		assert_int_equal(the->recovery.returned, 2);
+		assert_int_equal(the->recovery.unread, 1);
+	}
 	v = look();
 	assert_int_equal(v->nrecipients, 4);
 	for (size_t i = 0; i < 4; i++) {
@@ -691,7 +697,7 @@ a_long_queue_is_edited_in_slices(void **state)
 static void
 events_are_read_from_a_cursor(void **state)
 {
-	int64_t id[5];
+	int64_t id[5], second, third;
 	struct view *v;
 
 	(void)state;
@@ -703,12 +709,19 @@ events_are_read_from_a_cursor(void **state)
 		s.event = EVENT_SEND;
 		assert_int_equal(ask_settle(&s, NULL), STORE_OK);
 	}
+	v = look();
+	assert_int_equal(v->nevents, 5);
+	for (int i = 1; i < 5; i++)
+		assert_true(v->event[i].seq > v->event[i - 1].seq);
+	second = v->event[1].seq;
+	third = v->event[2].seq;
+	look_away(v);
 	v = xcalloc(1, sizeof(*v));
 	v->filter.index = -1;
-	v->events_after = 2;
+	v->events_after = second;
 	look_at(v);
 	assert_int_equal(v->nevents, 3);
-	assert_int_equal(v->event[0].seq, 3);
+	assert_int_equal(v->event[0].seq, third);
 	assert_int_equal(v->event[0].message, id[2]);
 	look_away(v);
 	v = xcalloc(1, sizeof(*v));
@@ -723,6 +736,7 @@ static void
 old_events_go_and_numbers_are_never_used_again(void **state)
 {
 	struct view *v;
+	int64_t last;
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -734,12 +748,15 @@ old_events_go_and_numbers_are_never_used_again(void **state)
 		s.at = 1000;
 		assert_int_equal(ask_settle(&s, NULL), STORE_OK);
 	}
+	v = look();
+	last = v->event[3].seq;
+	look_away(v);
 	the->config.event_keep = 60000;
 	assert_int_equal(fixture_reopen(NULL), 0);
 	put(1, DUE, true); /* its commit, at the latest, comes after the trim */
 	v = look();
 	assert_int_equal(v->nevents, 1);
-	assert_int_equal(v->event[0].seq, 4);
+	assert_int_equal(v->event[0].seq, last);
 	look_away(v);
 }
 
@@ -908,7 +925,8 @@ main(void)
 		T(a_lease_takes_what_is_due_earliest_first),
 		T(every_shelf_is_shown_once),
 		T(a_restart_takes_back_what_was_in_memory),
-		T(orphans_are_swept_and_only_they),
+		SQLITE_OWN(orphans_are_swept_and_only_they,
+		    "elsewhere bodies are rows"),
 		T(a_filter_matches_what_it_says),
 		T(a_retry_by_hand_is_due_at_once),
 		T(a_deletion_is_counted_and_told),
@@ -919,5 +937,5 @@ main(void)
 		T(names_are_those_of_the_outside),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_STORE_TESTS(tests);
 }

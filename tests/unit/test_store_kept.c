@@ -5,7 +5,6 @@
 #include "tests/unit/store_fixture.h"
 
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/wait.h>
 
 #define EVER INT64_C(0)
@@ -93,22 +92,7 @@ assert_finds(const char *kind, const char *expected)
 static int64_t
 rows(void)
 {
-	char path[200];
-	sqlite3 *db;
-	sqlite3_stmt *st;
-	int64_t n;
-
-	snprintf(path, sizeof(path), "%s/oiwake.db", the->dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	assert_int_equal(
-	    sqlite3_prepare_v2(db, "SELECT count(*) FROM kept", -1, &st, NULL),
-	    SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
+	return fixture_sql("SELECT count(*) FROM kept");
 }
 
 /* -- tests --------------------------------------------------------------- */

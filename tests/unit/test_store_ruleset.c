@@ -6,7 +6,6 @@
 
 #include "rules/rules.h"
 
-#include <sqlite3.h>
 
 #define AT INT64_C(1767225600000)
 
@@ -153,21 +152,7 @@ assert_versions(const char *const *version, size_t n)
 static int64_t
 count_texts(void)
 {
-	char path[200];
-	sqlite3_stmt *st;
-	sqlite3 *db;
-	int64_t n;
-
-	snprintf(path, sizeof(path), "%s/oiwake.db", the->dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db,
-			     "SELECT count(*) FROM rules_file", -1, &st, NULL),
-	    SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
+	return fixture_sql("SELECT count(*) FROM rules_file");
 }
 
 /* -- tests --------------------------------------------------------------- */

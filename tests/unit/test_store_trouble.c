@@ -1,8 +1,9 @@
 /*
  * test_store_trouble.c - the store when its files, its disk or its system fail
- * it.
+ * it. SQLite alone: a database has trouble of its own
+ * (tests/e2e/test_store_postgres.py).
  */
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/feedback_fixture.h"
 
 #include "rules/rules.h"
 
@@ -60,8 +61,8 @@ static void
 a_newer_schema_is_refused(void **state)
 {
 	(void)state;
-	sql("PRAGMA user_version = 7");
-	assert_refused("has schema 7, this program knows up to 3");
+	sql("PRAGMA user_version = 8");
+	assert_refused("has schema 8, this program knows up to 7");
 }
 
 static void
@@ -347,13 +348,55 @@ assert_kept(size_t rulesets, size_t files, size_t traffic)
 	assert_int_equal(k.seq, traffic);
 }
 
+static enum store_status
+try_suppress(void)
+{
+	static const struct suppression one = { .scope = "ses",
+		.address = "a@x.jp",
+		.cause = "manual",
+		.who = "root",
+		.state = SUPPRESSION_LOCAL,
+		.at = 1 };
+	struct store_suppress r = { .n = 1, .list = &one };
+
+	prepare_request(&r.req);
+	store_suppress(the->store, &r);
+	await(1);
+	return r.req.status;
+}
+
+static enum store_status
+try_unsuppress(uint64_t *changed)
+{
+	struct store_unsuppress r = { .filter = { .cause = "" } };
+
+	prepare_request(&r.req);
+	store_unsuppress(the->store, &r);
+	await(1);
+	*changed = r.changed;
+	return r.req.status;
+}
+
+static enum store_status
+try_remove_letters(void)
+{
+	struct store_letters r = { .seq = 0 };
+
+	prepare_request(&r.req);
+	store_remove_letters(the->store, &r);
+	await(1);
+	return r.req.status;
+}
+
 static void
 a_failed_fsync_is_final(void **state)
 {
 	int64_t id = put(1, DUE, true);
 	struct settlement s = settlement(id, 0, SETTLE_FINAL, 1u << COUNT_SENT);
 	struct store_lease l = { .shelf = 7, .now = DUE, .max = 10 };
+	struct feedback f = feedback(id, 0, FEEDBACK_SENT);
 	struct view *v;
+	uint64_t n;
 
 	(void)state;
 	log_open("/dev/null", NULL);
@@ -365,6 +408,10 @@ a_failed_fsync_is_final(void **state)
 	assert_int_equal(ask_settle(&s, NULL), STORE_FAILED);
 	assert_int_equal(try_ruleset("v1", "#", 1), STORE_FAILED);
 	assert_int_equal(try_keep("1"), STORE_FAILED);
+	assert_int_equal(ask_feedback(&f), STORE_FAILED);
+	assert_int_equal(try_suppress(), STORE_FAILED);
+	assert_int_equal(try_unsuppress(&n), STORE_FAILED);
+	assert_int_equal(try_remove_letters(), STORE_FAILED);
 	prepare_request(&l.req);
 	store_lease(the->store, &l);
 	await(1);
@@ -442,6 +489,51 @@ without_space_what_is_kept_stays_as_it_was(void **state)
 	store_each_kept(the->store, "test", see_value, value);
 	assert_string_equal(value, "old");
 	assert_int_equal(try_keep("new"), STORE_OK);
+}
+
+static void
+without_space_nothing_is_told(void **state)
+{
+	int64_t id = put(2, DUE, true);
+	struct feedback f = feedback(id, 0, FEEDBACK_ENDED);
+	struct settlement s = settlement(id, 1, SETTLE_RETRY, 0);
+	struct suppress_cause hard = { .scope = "",
+		.cause = "userunknown",
+		.source = "dsn",
+		.evidence = "" };
+	struct view *v;
+	uint64_t n;
+
+	(void)state;
+	f.suppress = &hard;
+	s.unread = true;
+	assert_int_equal(ask_settle(&s, NULL), STORE_OK);
+	atomic_store(&fail_write, SQLITE_FULL);
+	assert_int_equal(ask_feedback(&f), STORE_FULL);
+	f.index = 1;
+	assert_int_equal(ask_feedback(&f), STORE_FULL);
+	assert_int_equal(try_suppress(), STORE_FULL);
+	atomic_store(&fail_write, 0);
+	v = look();
+	assert_int_equal(v->nrecipients, 2);
+	assert_int_equal(v->nevents, 0);
+	assert_int_equal(count_of(v, "mta", COUNT_RETURNED), 0);
+	look_away(v);
+	assert_int_equal(try_unsuppress(&n), STORE_OK);
+	assert_int_equal(n, 0);
+	assert_int_equal(ask_feedback(&f), STORE_OK);
+	assert_int_equal(f.result, FEEDBACK_DONE);
+	assert_int_equal(try_suppress(), STORE_OK);
+	atomic_store(&fail_write, SQLITE_FULL);
+	assert_int_equal(try_unsuppress(&n), STORE_FULL);
+	atomic_store(&fail_write, 0);
+	assert_int_equal(try_unsuppress(&n), STORE_OK);
+	assert_int_equal(n, 2);
+	v = look();
+	assert_equation(v);
+	assert_int_equal(v->nrecipients, 1);
+	assert_int_equal(count_of(v, "mta", COUNT_RETURNED), 1);
+	look_away(v);
 }
 
 static void
@@ -682,6 +774,7 @@ main(void)
 		SHIM(a_failed_fsync_is_final),
 		SHIM(without_space_only_settlements_are_kept),
 		SHIM(without_space_what_is_kept_stays_as_it_was),
+		SHIM(without_space_nothing_is_told),
 		SHIM(without_space_nothing_of_rules_or_traffic_is_kept),
 		DISK_TEST(a_full_disk_refuses_new_mail_and_loses_none),
 		DISK_TEST(the_ballast_pays_for_settling),

@@ -81,7 +81,7 @@ static void
 test_bounds(void **state)
 {
 	struct tls_results *t = tls_results_new(3);
-	char domain[8];
+	char domain[16];
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {

@@ -59,9 +59,9 @@ tear_down(void **state)
 }
 
 static void
-add_name(void *arg, const char *name)
+add_name(void *arg, const char *name, enum user_role role)
 {
-	str_addf(arg, "%s ", name);
+	str_addf(arg, "%s:%s ", name, user_role_name(role));
 }
 
 static void
@@ -72,17 +72,19 @@ file_is_edited(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(users_file_set("u", "bob", "first", &e), 0);
-	assert_int_equal(users_file_set("u", "app@example.jp", "pass", &e), 0);
+	assert_int_equal(users_file_set("u", "bob", "first", ROLE_NONE, &e), 0);
+	assert_int_equal(
+	    users_file_set("u", "app@example.jp", "pass", ROLE_NONE, &e), 0);
 	assert_int_equal(stat("u", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
 	assert_int_equal(users_file_verify("u", "bob", "first", &e), 1);
-	assert_int_equal(users_file_set("u", "bob", "second", &e), 0);
+	assert_int_equal(
+	    users_file_set("u", "bob", "second", ROLE_NONE, &e), 0);
 	assert_int_equal(users_file_verify("u", "bob", "first", &e), 0);
 	assert_int_equal(users_file_verify("u", "bob", "second", &e), 1);
 	assert_int_equal(users_file_verify("u", "nobody", "second", &e), 0);
 	assert_int_equal(users_file_each("u", add_name, &names, &e), 0);
-	assert_string_equal(names.data, "app@example.jp bob ");
+	assert_string_equal(names.data, "app@example.jp:none bob:none ");
 	str_release(&names);
 
 	assert_int_equal(chmod("u", 0600), 0);
@@ -96,6 +98,59 @@ file_is_edited(void **state)
 }
 
 static void
+roles_are_kept(void **state)
+{
+	struct err e = ERR_INIT;
+	struct str names = STR_INIT;
+
+	(void)state;
+	assert_int_equal(users_file_set("r", "a", "x", ROLE_ADMIN, &e), 0);
+	assert_int_equal(users_file_set("r", "b", "x", ROLE_NONE, &e), 0);
+	assert_int_equal(users_file_set("r", "a", "y", ROLE_NONE, &e), 0);
+	assert_int_equal(users_file_verify("r", "a", "y", &e), 1);
+	assert_int_equal(users_file_set("r", "b", "x", ROLE_VIEW, &e), 0);
+	assert_int_equal(users_file_each("r", add_name, &names, &e), 0);
+	assert_string_equal(names.data, "a:admin b:view ");
+	str_release(&names);
+}
+
+/* What the console holds against a session, each time. */
+static void
+users_are_looked_at(void **state)
+{
+	struct users_seen first, again;
+	struct err e = ERR_INIT;
+	struct users *users;
+
+	(void)state;
+	users = users_new("l");
+	assert_false(users_look(users, "a", &first)); /* no file yet */
+	assert_int_equal(users_file_set("l", "a", "x", ROLE_VIEW, &e), 0);
+	assert_true(users_look(users, "a", &first));
+	assert_false(users_look(users, "b", &again));
+	assert_int_equal(first.role, ROLE_VIEW);
+	assert_int_equal(users_file_set("l", "b", "x", ROLE_VIEW, &e), 0);
+	assert_true(users_look(users, "a", &again));
+	assert_memory_equal(first.stamp, again.stamp, USERS_STAMP);
+
+	assert_int_equal(users_file_set("l", "a", "x", ROLE_NONE, &e), 0);
+	assert_true(users_look(users, "a", &again)); /* another salt */
+	assert_memory_not_equal(first.stamp, again.stamp, USERS_STAMP);
+	first = again;
+	assert_int_equal(users_file_set("l", "a", "x", ROLE_ADMIN, &e), 0);
+	assert_true(users_look(users, "a", &again));
+	assert_int_equal(again.role, ROLE_ADMIN);
+	assert_memory_not_equal(first.stamp, again.stamp, USERS_STAMP);
+	assert_int_equal(users_file_remove("l", "a", &e), 0);
+	assert_false(users_look(users, "a", &again));
+	assert_int_equal(chmod("l", 0644), 0);
+	assert_false(users_look(users, "b", &again));
+	assert_int_equal(chmod("l", 0600), 0);
+	assert_true(users_look(users, "b", &again));
+	users_free(&users);
+}
+
+static void
 bad_names_and_passwords(void **state)
 {
 	static const char *const names[] = { "", "a b", "a:b", "a\n", "#a",
@@ -105,18 +160,19 @@ bad_names_and_passwords(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		assert_int_equal(users_file_set("n", names[i], "x", &e), -1);
-	assert_int_equal(users_file_set("n", "a", "", &e), -1);
+		assert_int_equal(
+		    users_file_set("n", names[i], "x", ROLE_NONE, &e), -1);
+	assert_int_equal(users_file_set("n", "a", "", ROLE_NONE, &e), -1);
 	memset(longest, 'x', sizeof(longest));
 	longest[512] = '\0';
-	assert_int_equal(users_file_set("n", "a", longest, &e), -1);
+	assert_int_equal(users_file_set("n", "a", longest, ROLE_NONE, &e), -1);
 	longest[511] = '\0';
-	assert_int_equal(users_file_set("n", "a", longest, &e), 0);
+	assert_int_equal(users_file_set("n", "a", longest, ROLE_NONE, &e), 0);
 	assert_int_equal(users_file_verify("n", "a", longest, &e), 1);
 	longest[510] = '\0';
 	assert_int_equal(users_file_verify("n", "a", longest, &e), 0);
 	longest[256] = '\0';
-	assert_int_equal(users_file_set("n", longest, "x", &e), -1);
+	assert_int_equal(users_file_set("n", longest, "x", ROLE_NONE, &e), -1);
 }
 
 static void
@@ -132,6 +188,11 @@ bad_files(void **state)
 		{ 0640, "# ok\n\na:$y$x\nb\n", "f:4: expected 'name:$y$...'" },
 		{ 0640, "a:$6$abc\n", "f:1: expected 'name:$y$...'" },
 		{ 0640, "a b:$y$x\n", "f:1: expected 'name:$y$...'" },
+		{ 0640, "a:$y$x:view\nb:$y$x:king\n",
+		    "f:2: a role is view, operate or admin" },
+		{ 0640, "a:$y$x:\n", "f:1: a role is view, operate or admin" },
+		{ 0640, "a:$y$x:view:\n",
+		    "f:1: a role is view, operate or admin" },
 		{ 0640, "b:$y$x\na:$y$x\nb:$y$z\n",
 		    "f:3: user 'b' given twice" },
 	};
@@ -217,7 +278,7 @@ thread_checks(void **state)
 	ask(&crowd, "a", "x");
 	answers(&crowd, 0, 0, 1); /* no file yet */
 
-	assert_int_equal(users_file_set("t", "a", "secret", &e), 0);
+	assert_int_equal(users_file_set("t", "a", "secret", ROLE_NONE, &e), 0);
 	ask(&crowd, "a", "secret");
 	ask(&crowd, "a", "Secret");
 	ask(&crowd, "a", "");
@@ -226,7 +287,7 @@ thread_checks(void **state)
 	answers(&crowd, 1, 4, 0);
 
 	/* Read again once it has changed. */
-	assert_int_equal(users_file_set("t", "a", "other", &e), 0);
+	assert_int_equal(users_file_set("t", "a", "other", ROLE_NONE, &e), 0);
 	ask(&crowd, "a", "secret");
 	ask(&crowd, "a", "other");
 	answers(&crowd, 1, 1, 0);
@@ -243,15 +304,19 @@ static void
 crowd_is_bounded(void **state)
 {
 	struct crowd crowd = { .base = event_base_new() };
+	struct users_seen seen;
 	struct err e = ERR_INIT;
 	int n = 200;
 
 	(void)state;
-	assert_int_equal(users_file_set("c", "a", "secret", &e), 0);
+	assert_int_equal(users_file_set("c", "a", "secret", ROLE_NONE, &e), 0);
 	crowd.inbox = inbox_new(crowd.base);
 	crowd.users = users_new("c");
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		ask(&crowd, "a", "secret");
+		/* Nobody who looks waits for those who are checked. */
+		assert_true(users_look(crowd.users, "a", &seen));
+	}
 	event_base_loop(crowd.base, EVLOOP_NO_EXIT_ON_EMPTY);
 	assert_int_equal(crowd.ok + crowd.unavailable, n);
 	/* 64 wait; some more may be checked while we are still asking. */
@@ -266,6 +331,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_is_edited),
+		cmocka_unit_test(roles_are_kept),
+		cmocka_unit_test(users_are_looked_at),
 		cmocka_unit_test(bad_names_and_passwords),
 		cmocka_unit_test(bad_files),
 		cmocka_unit_test(thread_checks),
