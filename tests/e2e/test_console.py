@@ -30,6 +30,9 @@ web "console" {{
 # A split, so that there is something to compare.
 SPLIT = "route compare from domain second.test to carrier docomo via mta 50% ses 50%\n"
 
+# What is refused there for now waits, so that no session has any of it in hand: that is not held nor deleted.
+SHAPES = "shape domain second.test retry 1h"
+
 TO_MTA = [f"user{i}@{domain}" for domain in ("docomo.ne.jp", "ezweb.ne.jp", "softbank.ne.jp", "ordinary.test")
           for i in range(6)]
 TO_SES = [f"user{i}@example.com" for i in range(12)]
@@ -45,7 +48,7 @@ def need_browser():
 def start():
     """A daemon by whose both paths mail has gone, and some has come back."""
     net = Sandbox(keep=False)
-    config = Config(net, routes=SPLIT + ROUTES, guard="")
+    config = Config(net, routes=SPLIT + ROUTES, shapes=SHAPES, guard="")
     config.port = h.free_port()
     config.text += WEB.format(port=config.port)
     config.save()
