@@ -46,6 +46,7 @@ class Nodes:
         self.journal = h.work.file("journal")
         self.running = {}
         self.killed = {}    # node: time.time() of its end
+        self.stops = []     # (node, time.time())
         self.number = 0
         h.work.cleanups.append(self.kill_all)
 
@@ -73,8 +74,21 @@ class Nodes:
             return f.read()
         return b""
 
-    def signal(self, name, number):
-        self.running[name].send_signal(number)
+    def stop(self, name):
+        if not self.is_fenced(name):
+            self.stops.append((name, time.time()))
+        self.running[name].send_signal(signal.SIGSTOP)
+
+    def go_on(self, name):
+        self.running[name].send_signal(signal.SIGCONT)
+
+    def given_up(self):
+        """node: time.time() when it was stopped, of those that were told afterwards that they had been given up."""
+        return {name: at for name, at in self.stops if self.is_fenced(name)}
+
+    def is_fenced(self, name):
+        with open(h.work.file(f"{name}.err"), encoding="utf-8") as f:
+            return "node-fenced" in f.read()
 
     def kill(self, name):
         p = self.running.pop(name)
@@ -109,10 +123,13 @@ def worst(events, period):
     return most
 
 
-def most_open(events, killed):
-    """The most at once; what a node that was killed had open ended with it."""
+def most_open(events, killed, given_up):
+    """The most at once; what a node that was killed had open ended with it. So it does when a node is stopped until it
+    has been given up: while it does not run, only a peer can end what it has open."""
+    ends = killed | given_up
+    events = [e for e in events if e.at <= ends.get(e.node, e.at)]
     rows = [(e.at, e.change) for e in events]
-    for node, at in killed.items():
+    for node, at in ends.items():
         rows.append((at, -sum(e.change for e in events if e.node == node)))
     now = most = 0
     for _, change in sorted(rows):

@@ -117,8 +117,12 @@ def test_the_account_changes_while_mail_flows():
                  "SES pushes back", limit=20)
     net.control("set aws mood normal")
 
-    ledger.wait(12000)
+    ledger.wait(10000)
+    # Slow until the new quota has been heard of: SES is not to spend it before.
+    net.control("set ses rate 100")
     net.control("set ses quota 14000")
+    h.wait_until(lambda: path(ours)["sending"]["quota"] == 14000, "the new quota is known", limit=20, pause=0.1)
+    net.control("set ses rate 3000")
     wait_lane(ours, "kept for transactional")
     spent = ledger.read()
     # What SES refused counts with us as well, and a slot of the day's window (1/128) is whole or not used.

@@ -6,7 +6,6 @@ time limit: 300 s
 
 import collections
 import random
-import signal
 import time
 
 import harness as h
@@ -25,7 +24,7 @@ ALL = [FAST, SLOW, FEW, LONG, LINES, DEMAND]
 def check_limits(nodes):
     for b in ALL:
         events = nodes.events(b.name)
-        most = worst(events, b.period) if b.period else most_open(events, nodes.killed)
+        most = worst(events, b.period) if b.period else most_open(events, nodes.killed, nodes.given_up())
         h.note(f"{b.name}: {len(events)}, at most {most} of {b.limit}")
         h.check(most <= b.limit, f"{b.name}: {most} of {b.limit}")
 
@@ -69,12 +68,12 @@ def test_trouble():
         name = random.choice(sorted(nodes.running))
         for other, at in list(stopped.items()):
             if at < time.time():
-                nodes.signal(other, signal.SIGCONT)
+                nodes.go_on(other)
                 del stopped[other]
         if name in stopped:
             continue
         if random.random() < 0.3:
-            nodes.signal(name, signal.SIGSTOP)
+            nodes.stop(name)
             stopped[name] = time.time() + random.choice((1, 3, 8))
         else:
             nodes.kill(name)

@@ -237,7 +237,7 @@ static void
 every_statement_is_prepared(void **state)
 {
 	PGconn *c = with_tables();
-	char name[12];
+	char name[16];
 	PGresult *r;
 
 	(void)state;
