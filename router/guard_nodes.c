@@ -172,18 +172,19 @@ static void
 on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct guard_counting *c = arg;
+	const struct guard *g = c->guard;
 
 	(void)fd;
 	(void)what;
-	if (c->asked || c->guard->stopped || c->guard->follows)
+	if (c->asked || g->stopped || g->follows)
 		return;
 	c->asked = true;
 	c->began = clock_mono();
-	c->guard->core->edits++;
-	c->query = (struct store_query){ .reply_to = c->guard->core->inbox,
-		.run = run_count,
-		.done = on_count };
-	store_query(c->guard->core->store, &c->query);
+	g->core->edits++;
+	c->query = (struct store_query){
+		.reply_to = g->core->inbox, .run = run_count, .done = on_count
+	};
+	store_query(g->core->store, &c->query);
 }
 
 void

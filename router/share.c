@@ -285,7 +285,7 @@ ask(struct shares *ss, size_t n, int64_t now)
 {
 	uint64_t demand;
 
-	qsort(ss->asked, n, sizeof(ss->asked[0]), by_name);
+	qsort(ss->asked, n, sizeof(struct shared *), by_name);
 	for (size_t i = 0; i < n; i++) {
 		struct shared *s = ss->asked[i];
 

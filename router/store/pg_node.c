@@ -26,6 +26,7 @@
 #include "router/version.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -443,8 +444,8 @@ wait_for_namesake(struct node *n, struct namesake *s, struct err *e)
 	if (s->found && !s->gone && s->left > 0)
 		log_text(LOG_WARN, "node-name",
 		    "there was a node '%s' on host '%s' up to now: waiting for "
-		    "%lld s, whether it lives",
-		    n->name, s->host, (long long)(s->left / 1000 + 1));
+		    "%" PRId64 " s, whether it lives",
+		    n->name, s->host, s->left / 1000 + 1);
 	while (s->found && !s->gone && s->left > 0) {
 		if (s->heard != heard)
 			return err_set(e,
