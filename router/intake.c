@@ -379,7 +379,9 @@ on_stored(struct store_request *req)
 	if (req->status == STORE_OK) {
 		hand_over(in);
 	} else {
-		log_text(LOG_WARN, "intake", "not stored: %s", req->err.text);
+		/* That the database is away has been said, once for all. */
+		log_text(req->status == STORE_AWAY ? LOG_DEBUG : LOG_WARN,
+		    "intake", "not stored: %s", req->err.text);
 		TAILQ_CONCAT(&in->recipients, &q->recipients, link);
 		in->message->body = NULL;
 	}
