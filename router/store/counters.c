@@ -325,19 +325,24 @@ row_of(const struct delta *d, struct counter_row *row)
 			row->n[c] = tally_sum(row->n[c], m->tally.n[c]);
 }
 
-/* The equation of store.h. */
-static int64_t
+/* The equation of store.h. Unsigned, for a record may hold any numbers. */
+static uint64_t
 queued_of(const int64_t n[static COUNT_MAX])
 {
-	return n[COUNT_ACCEPTED] + n[COUNT_RETURNED] - n[COUNT_SENT] -
-	       n[COUNT_BOUNCED] - n[COUNT_FILTERED] - n[COUNT_EXPIRED] -
-	       n[COUNT_SUPPRESSED] - n[COUNT_REMOVED];
+	static const enum counter left[] = { COUNT_SENT, COUNT_BOUNCED,
+		COUNT_FILTERED, COUNT_EXPIRED, COUNT_SUPPRESSED,
+		COUNT_REMOVED };
+	uint64_t sum = (uint64_t)n[COUNT_ACCEPTED] + (uint64_t)n[COUNT_RETURNED];
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		sum -= (uint64_t)n[left[i]];
+	return sum;
 }
 
-static int64_t
+static uint64_t
 queued_in(const struct delta *d)
 {
-	int64_t n = 0;
+	uint64_t n = 0;
 
 	for (const struct minute *m = d->minutes; m != NULL; m = m->next)
 		n += queued_of(m->tally.n);
@@ -347,13 +352,13 @@ queued_in(const struct delta *d)
 int64_t
 counters_queued(const struct counters *c)
 {
-	int64_t n = 0;
+	uint64_t n = 0;
 
 	for (size_t i = 0; i < c->table.nslots; i++)
 		if (c->table.slot[i] != NULL)
 			n += queued_in(container_of(
 			    c->table.slot[i], struct delta, keyed));
-	return n;
+	return (int64_t)n;
 }
 
 void

@@ -1,10 +1,12 @@
 /*
  * fuzz_json_read.c - json_read takes what jansson takes, no more and no less,
  * and makes the same of it; but for numbers beyond a double's precision, that
- * is bytes for bytes.
+ * is bytes for bytes. Jansson 2.14 passes over a NUL byte behind a number, where
+ * it has looked one byte too far; RFC 8259 has no place for any, section 9.
  */
 #include "router/ses/json_read.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +47,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const size_t flags[] = { 0, JSON_ALLOW_NUL,
 		JSON_REJECT_DUPLICATES };
 	const char *text = (const char *)data;
+	bool has_nul = len > 0 && memchr(text, '\0', len) != NULL;
 
 	if (deepest(text, len) > JSON_READ_DEPTH)
 		return 0;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		struct err e = ERR_INIT;
-		json_t *want = json_loadb(text, len, flags[i], NULL);
+		json_t *want = has_nul ? NULL
+				       : json_loadb(text, len, flags[i], NULL);
 		json_t *got = json_read(text, len, flags[i], NULL, &e);
 
 		if ((want == NULL) != (got == NULL) ||
