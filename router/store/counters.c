@@ -332,7 +332,8 @@ queued_of(const int64_t n[static COUNT_MAX])
 	static const enum counter left[] = { COUNT_SENT, COUNT_BOUNCED,
 		COUNT_FILTERED, COUNT_EXPIRED, COUNT_SUPPRESSED,
 		COUNT_REMOVED };
-	uint64_t sum = (uint64_t)n[COUNT_ACCEPTED] + (uint64_t)n[COUNT_RETURNED];
+	uint64_t sum =
+	    (uint64_t)n[COUNT_ACCEPTED] + (uint64_t)n[COUNT_RETURNED];
 
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
 		sum -= (uint64_t)n[left[i]];
