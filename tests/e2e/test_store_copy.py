@@ -1,6 +1,7 @@
 """`oiwake store copy`: everything there and back is the same, also when it was killed on the way."""
 
 import contextlib
+import itertools
 import os
 import random
 import sqlite3
@@ -8,7 +9,7 @@ import subprocess
 import time
 
 import harness as h
-from postgres import cluster
+from postgres import cluster, psql
 
 RECIPIENTS = int(os.environ.get("OIWAKE_COPY_RECIPIENTS", "20000"))
 LIMIT = h.PATIENCE + RECIPIENTS / 1000
@@ -65,18 +66,26 @@ def fill(path, n):
         db.execute("INSERT INTO rules_file VALUES('v', 0, 'rules.conf', 'route all\n')")
 
 
-def rows(path):
-    """Of each table its rows in the order of their columns."""
-    with database(path) as db:
-        names = [n for n, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'") if n not in DERIVED]
-        return {n: sorted(db.execute(f"SELECT * FROM {n}")) for n in names}
+def tables(db):
+    return sorted({n for n, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")} - DERIVED)
+
+
+def in_order(db, name):
+    """Its rows, one after the other, in the order of all their columns."""
+    columns = len(db.execute(f"PRAGMA table_info({name})").fetchall())
+    return db.execute(f"SELECT * FROM {name} ORDER BY {', '.join(str(k + 1) for k in range(columns))}")
 
 
 def same(a, b):
-    left, right = rows(a), rows(b)
-    h.equal(sorted(left), sorted(right), "tables")
-    for name in left:
-        h.check(left[name] == right[name], f"table {name} differs: {len(left[name])} and {len(right[name])} rows")
+    with database(a) as left, database(b) as right:
+        h.equal(tables(left), tables(right), "tables")
+        for name in tables(left):
+            for n, (one, other) in enumerate(itertools.zip_longest(in_order(left, name), in_order(right, name))):
+                h.check(one == other, lambda: f"table {name} differs in row {n}: {one} and {other}")
+
+
+def size_of(path):
+    return f"{os.path.getsize(os.path.join(path, 'oiwake.db')) / 2**20:.0f} MB"
 
 
 def filled(n):
@@ -95,7 +104,9 @@ def test_there_and_back():
     h.check("recipient" in said and "the same in both" in said, said)
     there = time.monotonic()
     copy(url, b)
-    h.note(f"{RECIPIENTS} recipients: there {there - began:.1f} s, back {time.monotonic() - there:.1f} s")
+    h.note(f"{RECIPIENTS} recipients: there {there - began:.1f} s, back {time.monotonic() - there:.1f} s; "
+           f"{size_of(a)} in SQLite, {psql(url, 'SELECT pg_size_pretty(pg_database_size(current_database()))')[0][0]}"
+           " in PostgreSQL")
     same(a, b)
 
 
