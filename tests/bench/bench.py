@@ -16,6 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
 import harness as h  # noqa: E402
+from churn import part_churn  # noqa: E402
 from fairness import part_fairness  # noqa: E402
 from feedback import part_feedback  # noqa: E402
 from lanes import part_lanes  # noqa: E402
@@ -161,7 +162,8 @@ def memory(when, ours):
 PARTS = {"relay": part_relay, "answer": part_answer, "queue": part_queue, "rules": part_rules,
          "dkim": part_dkim, "signed": part_signed, "fairness": part_fairness, "lanes": part_lanes,
          "ses": part_ses, "feedback": part_feedback, "reports": part_reports,
-         "metrics": part_metrics, "stats": part_stats, "nodes": part_nodes}
+         "metrics": part_metrics, "stats": part_stats, "nodes": part_nodes,
+         "churn": part_churn}
 
 
 def main():
