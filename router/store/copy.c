@@ -634,11 +634,27 @@ check_empty(struct run *run)
 	return ret;
 }
 
-static int
-copy_all(struct run *run, bool begun)
+/* An earlier call was ended when all was done, before it could say so. */
+static bool
+was_done(struct run *run)
 {
-	if (!begun &&
-	    (check_empty(run) < 0 || mark(run->to.q, COPY_MARK_TO, run->e) < 0))
+	struct err ignored = ERR_INIT, *e = run->e;
+	bool same = true;
+
+	run->e = &ignored;
+	for (const struct copy_table *t = copy_tables; same && t->name != NULL;
+	    t++)
+		same = verify_table(run, t) == 0;
+	run->e = e;
+	return same;
+}
+
+static int
+copy_all(struct run *run, bool was_copied, bool begun)
+{
+	if (!begun && check_empty(run) < 0)
+		return was_copied && was_done(run) ? 0 : -1;
+	if (!begun && mark(run->to.q, COPY_MARK_TO, run->e) < 0)
 		return -1;
 	if (mark(run->from.q, COPY_MARK_FROM, run->e) < 0)
 		return -1;
@@ -668,7 +684,7 @@ store_copy(const struct store_config *from, const struct store_config *to,
 		run.from.cleaned = run.to.q->far;
 	if (ret == 0 &&
 	    (check_alone(&run.from, e) < 0 || check_alone(&run.to, e) < 0 ||
-		copy_all(&run, begun) < 0))
+		copy_all(&run, was_copied, begun) < 0))
 		ret = -1;
 	side_close(&run.from);
 	side_close(&run.to);

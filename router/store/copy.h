@@ -2,9 +2,9 @@
  * copy.h - moves all that a store holds into another, of the same or the other kind of database.
  *
  * No process may run on either of them. What a crash left in the one is taken back first, as when it is opened. The
- * other is empty, or one that an earlier call began to fill from the same: then it goes on where that ended. Rows are
- * copied table by table in the order of their keys, thousands in a transaction; at the end all of both is read, and
- * counts and checksums are compared.
+ * other is empty, or one that an earlier call began to fill from the same: then it goes on where that ended, and where
+ * it ended when all was done, only compares. Rows are copied table by table in the order of their keys, thousands in a
+ * transaction; at the end all of both is read, and counts and checksums are compared.
  *
  * From its beginning to its end both are marked: no process will run on them. The mark of the one that was copied from
  * stays, for whoever ran on both would send what waits twice; store_unmark takes it away.

@@ -153,8 +153,14 @@ def test_marks():
     """Nobody runs on what was copied, nor on what is half a copy; unmark says otherwise; what is full is refused"""
     a, b, c = filled(50), directory("b"), directory("c")
     copy(a, b)
+    h.check("the same in both" in copy(a, b).stdout, "a copy that was ended when all was done")
     said = copy(b, a, status=1).stderr
     h.check("has been copied" in said, said)
+    with database(b) as db, db:
+        db.execute("INSERT INTO kept VALUES('new', '', '', 0)")
+    h.check("not empty" in copy(a, b, status=1).stderr, "it has been used since")
+    with database(b) as db, db:
+        db.execute("DELETE FROM kept WHERE kind = 'new'")
     h.run([h.OIWAKE, "store", "unmark", a])
     said = h.run([h.OIWAKE, "store", "unmark", a], status=1).stderr
     h.check("bears no mark" in said, said)
