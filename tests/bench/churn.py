@@ -32,7 +32,8 @@ def show(db, name, titles, more):
     if titles:
         print("  " + "".join(f"{title:>18}" for title, _ in rows))
     leaves = db.psql("SELECT leaf_pages, deleted_pages, avg_leaf_density FROM pgstatindex('recipient_pkey')", name)
-    print("  " + "".join(f"{int(size) // 1024:18}" for _, size in rows) + f"  {' '.join(leaves[0])}  {more}", flush=True)
+    sizes = "".join(f"{int(size) // 1024:18}" for _, size in rows)
+    print(f"  {sizes}  {' '.join(leaves[0])}  {more}", flush=True)
 
 
 def part_churn():
@@ -50,8 +51,8 @@ def part_churn():
     ours = oiwake.Oiwake(config)
     finish(source(ours.port("relay"), WAITING // 10, True, recipients=10, to="held@held.test"), "smtp-source")
     print(f"\nchurn     {WAITING} recipients that are tried each {RETRY} s, and {RATE} messages/s beside them, for"
-          f" {MINUTES} minutes; kB, and of recipient_pkey the pages that are leaves and that are free, and how full leaves"
-          " are (%)")
+          f" {MINUTES} minutes; kB, and of recipient_pkey the pages that are leaves and that are free, and how full"
+          " leaves are (%)")
     load = threading.Thread(target=answer_times, args=(ours.port("relay"), RATE, MINUTES * 60, SIZE, SESSIONS),
                             daemon=True)
     start = time.monotonic()

@@ -19,7 +19,7 @@ from wire import (MESSAGES, ROUNDS, SESSIONS, Sink, finish, oiwake_start, postfi
 
 DUE = int(os.environ.get("BENCH_DUE", "1000000"))
 NODES = (1, 2, 4)
-SHELVES = max(50, DUE // 10000)
+SHELVES = max(1, DUE // 10000)
 
 
 def postmaster(db):
@@ -89,7 +89,8 @@ def show(name, figures):
 def part_nodes():
     """Accepted and delivered with the store in SQLite and in PostgreSQL, by 1, 2 and 4 nodes."""
     db = Postgres(h.work.file("postgres"), ["fsync = on"])
-    version, fsync, commit = (db.psql(f"SHOW {name}")[0][0] for name in ("server_version", "fsync", "synchronous_commit"))
+    version, fsync, commit = (db.psql(f"SHOW {name}")[0][0]
+                              for name in ("server_version", "fsync", "synchronous_commit"))
     print(f"\nnodes     {MESSAGES} messages of 5 KB, {SESSIONS} sessions kept open, {ROUNDS} rounds in turn; PostgreSQL"
           f" {version}, fsync {fsync}, synchronous_commit {commit}; medians")
     print(f"{'':26}{'messages/s':>12}{'taken in/s':>12}{'CPU ms each':>12}{'of database':>12}{'statements':>12}"
@@ -153,7 +154,7 @@ def lease_times(db):
         db.psql("ANALYZE", name)
         times, pages = [], []
         for k in range(50):
-            text = "\n".join(row[0] for row in db.psql(LEASE.format(k * (SHELVES // 50)), name))
+            text = "\n".join(row[0] for row in db.psql(LEASE.format(k * SHELVES // 50), name))
             h.check("Seq Scan" not in text and "using recipient_waiting" in text, text)
             h.check(re.search(r"CTE Scan on taken .* rows=100 ", text), text)
             times.append(float(re.search(r"Execution Time: (\S+) ms", text)[1]))
