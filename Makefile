@@ -111,6 +111,7 @@ lint:
 install: all
 	install -D -m 755 $O/bin/oiwake $(DESTDIR)$(PREFIX)/sbin/oiwake
 	install -D -m 644 router/oiwake.8 $(DESTDIR)$(PREFIX)/share/man/man8/oiwake.8
+	install -D -m 644 router/oiwake-nodes.7 $(DESTDIR)$(PREFIX)/share/man/man7/oiwake-nodes.7
 	install -D -m 644 rules/oiwake-rules.5 $(DESTDIR)$(PREFIX)/share/man/man5/oiwake-rules.5
 	install -D -m 644 conf/oiwake.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/oiwake.conf.5
 	install -D -m 644 conf/reasons.table.5 $(DESTDIR)$(PREFIX)/share/man/man5/reasons.table.5
