@@ -5,7 +5,8 @@
  * A node that the others have given up holds nothing any more, whatever is in
  * its memory. The one safe way to forget it all is to become another process:
  * all sockets close without a word, nothing is settled, and what starts then
- * joins under a new epoch.
+ * joins under a new epoch. When it cannot, as while the database is away, it
+ * tries until it can: nobody has asked for its end.
  */
 #include "router/node.h"
 
@@ -31,6 +32,8 @@
 #include <unistd.h>
 
 #define EXIT_AGAIN 75 /* EX_TEMPFAIL: whoever watches over it starts it again */
+#define ANEW	   "OIWAKE_STARTED_ANEW" /* in the environment of who was fenced */
+#define ANEW_WAIT  2			 /* s between tries to join again */
 
 struct core_node {
 	struct core *core;
@@ -85,12 +88,23 @@ start_anew(void)
 	argv = split_arguments(&text);
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	if (argv[0] != NULL &&
+	if (argv[0] != NULL && setenv(ANEW, "1", 1) == 0 &&
 	    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
 		execv("/proc/self/exe", argv);
 	log_text(LOG_ERROR, "node-fenced", "cannot start anew: %s",
 	    strerror(errno));
 	_exit(EXIT_AGAIN);
+}
+
+void
+node_try_again(void)
+{
+	if (getenv(ANEW) == NULL)
+		return;
+	log_text(LOG_ERROR, "node-fenced",
+	    "cannot join again, the next try is in %d s", ANEW_WAIT);
+	sleep(ANEW_WAIT);
+	start_anew();
 }
 
 /* -- draining ------------------------------------------------------------ */

@@ -20,6 +20,10 @@ void core_node_start(struct core_node *);
 /* The process stops: says so, and hears of nothing more. */
 void core_node_stop(struct core_node *);
 
+/* The start has failed, with the reason on standard error: of a process that was fenced another is tried a little later,
+ * and this does not return. Otherwise it does. Only where nothing else runs any more. */
+void node_try_again(void);
+
 /* Takes no more mail, leases nothing, and gives back what waits. Any thread. */
 bool core_is_draining(const struct core *);
 const char *core_node_name(const struct core_node *);

@@ -16,6 +16,7 @@
 #include "router/http/metrics.h"
 #include "router/io.h"
 #include "router/listener.h"
+#include "router/node.h"
 #include "router/rules_recover.h"
 #include "router/ses/amazon.h"
 #include "router/store/store.h"
@@ -364,6 +365,7 @@ serve(const char *config_file)
 
 	if (set_up(&d, config_file) != 0) {
 		take_down(&d);
+		node_try_again();
 		return 1;
 	}
 	log_text(LOG_INFO, "ready", "version %s, rules %s, %u threads",

@@ -10,6 +10,7 @@ import urllib.request
 
 import harness as h
 from oiwake import Config, Oiwake, Sandbox, nodes
+from postgres import Proxy, cluster, database_of
 from test_metrics import web
 
 LEASE = 2  # seconds, as tests/e2e/oiwake.py has it
@@ -122,6 +123,28 @@ def test_stopped_alone():
     h.equal(taken(net, slow), 1, "taken")
     h.equal(a.log.events("node-fenced"), [], "nobody has given it up")
     h.equal(len(a.log.events("ready")), 1, "starts")
+
+
+def test_given_up_and_cut_off():
+    """Given up by others, and no way to the database to join again: it tries until there is one"""
+    net = Sandbox()
+    db = cluster()
+    url = db.database()
+    way = Proxy(db.port)
+
+    def by_proxy(config):
+        config.text = config.text.replace(url, db.url(database_of(url), way.port))
+
+    a, = nodes(net, ("a",), store=url, each=by_proxy)
+    way.refusing = True  # what is connected stays so: it hears of it
+    a.config.sql("UPDATE node SET buried = 1")
+    h.wait_until(lambda: sum("cannot join" in e["text"] for e in a.log.events("node-fenced")) > 1, "it has tried twice")
+    way.resume()
+    h.wait_until(lambda: len(a.log.events("ready")) == 2, "it has started anew")
+    h.check(a.process.running(), "the same process")
+    send(a, "after@ordinary.test")
+    a.wait_empty()
+    h.equal(taken(net, "after@ordinary.test"), 1, "taken")
 
 
 # -- killed ------------------------------------------------------------------------------------------
