@@ -213,7 +213,7 @@ touch(struct pg *pg, const struct pg_stmt *s)
 {
 	struct keyed *k;
 
-	if (pg->ahead.n == 0 || s->number >= SQL_MAX || !touches[s->number])
+	if (pg->ahead.n == 0 || s->which >= SQL_MAX || !touches[s->which])
 		return;
 	make_recipient(pg, s);
 	k = keyed_find(&pg->touched, &pg->key);
@@ -236,7 +236,7 @@ was_touched(const struct pg *pg, uint64_t n)
 static bool
 is_stale(struct pg *pg, const struct pg_stmt *s, struct pg_answer *a)
 {
-	enum shown how = s->number < SQL_MAX ? shows[s->number] : NOTHING;
+	enum shown how = s->which < SQL_MAX ? shows[s->which] : NOTHING;
 
 	if (how == NOTHING || pg->last_touch <= a->number)
 		return false;
@@ -531,6 +531,7 @@ pg_stmt_init(struct pg *pg, struct pg_stmt *s, const char *text)
 	s->stmt.ops = &ops;
 	s->pg = pg;
 	s->text = text;
+	s->which = SQL_MAX;
 	s->number = pg->nstmt++;
 	snprintf(s->name, sizeof(s->name), "o%u", s->number);
 	s->nparams = (int)n - 1;
@@ -558,6 +559,7 @@ enum {
 	BEGIN = SQL_MAX,
 	BEGIN_TO_READ,
 	NUMBER,
+	MARK,
 	NO_LIMIT,
 	COMMIT,
 	ROLL_BACK,
@@ -570,6 +572,13 @@ static const char *const own[] = {
 	[BEGIN_TO_READ - SQL_MAX] =
 	    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	[NUMBER - SQL_MAX] = "SELECT pg_current_xact_id()::text::bigint",
+	/* What becomes of it others do not hear of (MARKS, pg_listen.c). Who
+	 * leaves has no row any more. */
+	[MARK - SQL_MAX] =
+	    "INSERT INTO change_mark(node, kind, n)"
+	    " SELECT epoch, 'commit', $2::bigint FROM node"
+	    " WHERE epoch = $1::bigint ON CONFLICT (node, kind)"
+	    " DO UPDATE SET n = excluded.n",
 	/* A commit that waits for a standby would go on without it. */
 	[NO_LIMIT - SQL_MAX] = "SET LOCAL statement_timeout = 0",
 	[COMMIT - SQL_MAX] = "COMMIT",
@@ -603,8 +612,10 @@ pg_new(enum pg_use use)
 			continue;
 		pg_stmt_init(pg, &pg->stmt[i], text);
 		pg->stmt[i].once = !is_for_many((enum statement)i);
-		if (i < SQL_MAX)
+		if (i < SQL_MAX) {
+			pg->stmt[i].which = (unsigned)i;
 			pg->sql.stmt[i] = &pg->stmt[i].stmt;
+		}
 	}
 	/* For whoever reads what goes over the wire. */
 	snprintf(pg->stmt[COMMIT].name, sizeof(pg->stmt[COMMIT].name), "%s",
@@ -711,6 +722,8 @@ pg_begin(struct pg *pg, int64_t epoch)
 	pg_forget_ahead(pg);
 	pg->fault = (struct pg_fault){ .status = STORE_OK };
 	pg->transaction = 0;
+	pg->epoch = epoch;
+	pg->mark++;
 	pg_send(pg, &pg->stmt[which], PG_RAN, what, false);
 	pg->numbered = pg->sent;
 	if (pg->use == PG_READ)
@@ -728,12 +741,32 @@ pg_transaction(struct pg *pg)
 	return pg->transaction;
 }
 
+int64_t
+pg_mark(const struct pg *pg)
+{
+	return pg->epoch != 0 ? pg->mark : 0;
+}
+
+static void
+send_mark(struct pg *pg)
+{
+	struct pg_stmt *mark = &pg->stmt[MARK];
+
+	if (pg->use != PG_WRITE || pg->epoch == 0)
+		return;
+	set_int(&mark->stmt, 1, pg->epoch);
+	set_int(&mark->stmt, 2, pg->mark);
+	pg_send(pg, mark, PG_RAN, "commit", false);
+	clear_params(mark);
+}
+
 enum store_status
 pg_commit(struct pg *pg, struct err *e)
 {
 	/* Without its number nobody could ask what became of it. */
 	pg_wait(pg, pg->numbered);
 	if (pg->fault.status == STORE_OK) {
+		send_mark(pg);
 		if (pg->use == PG_WRITE)
 			pg_send(
 			    pg, &pg->stmt[NO_LIMIT], PG_RAN, "commit", false);

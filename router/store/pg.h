@@ -68,6 +68,8 @@ PGconn *pg_conn(struct pg *);
 void pg_begin(struct pg *, int64_t epoch); /* 0: of no node; a reader has none */
 /* Its number; 0: it has failed. Waits. */
 int64_t pg_transaction(struct pg *);
+/* What it leaves in change_mark when it commits; 0: nothing, being of no node. Another one each time. */
+int64_t pg_mark(const struct pg *);
 enum store_status pg_commit(struct pg *, struct err *e);
 void pg_roll_back(struct pg *);
 

@@ -6,6 +6,11 @@
  * which the committer has answers to give. When the connection went while the
  * commit was out, the transaction's number tells the next one what became of it
  * (PostgreSQL's manual, 9.26.1: pg_xact_status).
+ *
+ * But a server that crashed gives numbers again that had not come to its log,
+ * and then another transaction may have committed under ours. So each leaves a
+ * mark of this node in what it commits, and only who finds it believes that it
+ * has happened.
  */
 #include "router/store/pg.h"
 
@@ -20,8 +25,8 @@ struct pg_engine {
 	struct sql_engine eng;
 	struct pg *pg;
 	struct pg_dial *dial;
-	int64_t
-	    doubtful; /* number of the transaction whose commit is in doubt */
+	/* Of the transaction whose commit is in doubt. */
+	int64_t doubtful, mark;
 };
 
 static struct pg_engine *
@@ -136,8 +141,10 @@ engine_commit(struct engine *base, struct err *e)
 	if (st == STORE_OK)
 		sql_engine_committed(&eng->eng);
 	note_fault(eng);
-	if (base->in_doubt)
+	if (base->in_doubt) {
 		eng->doubtful = pg_transaction(eng->pg);
+		eng->mark = pg_mark(eng->pg);
+	}
 	return st;
 }
 
@@ -194,6 +201,25 @@ static const char give_up[] =
     " WHERE backend_xid = ($1::bigint & 4294967295)::text::xid"
     " AND wait_event = 'ClientRead'";
 
+static const char marked[] = "SELECT count(*) FROM change_mark"
+			     " WHERE node = $1 AND kind = 'commit' AND n = $2";
+
+/* Asked when its number is said to have committed: what it wrote is seen then. */
+static enum store_status
+look_for_mark(struct pg_engine *eng, struct err *e)
+{
+	const int64_t mark[] = { eng->eng.engine.epoch, eng->mark };
+	struct str answer = STR_INIT;
+	enum store_status st = STORE_AWAY;
+
+	if (eng->mark == 0)
+		return STORE_OK;
+	if (pg_ask(eng->pg, marked, mark, 2, &answer, e) == 0)
+		st = strcmp(answer.data, "0") != 0 ? STORE_OK : STORE_REJECTED;
+	str_release(&answer);
+	return st;
+}
+
 static enum store_status
 engine_resolve(struct engine *base, struct err *e)
 {
@@ -203,7 +229,7 @@ engine_resolve(struct engine *base, struct err *e)
 
 	if (pg_ask(eng->pg, fate, &eng->doubtful, 1, &answer, e) == 0) {
 		if (strcmp(answer.data, "committed") == 0)
-			st = STORE_OK;
+			st = look_for_mark(eng, e);
 		else if (strcmp(answer.data, "aborted") == 0)
 			st = STORE_REJECTED;
 		else if (pg_ask(eng->pg, give_up, &eng->doubtful, 1, &answer,

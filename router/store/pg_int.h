@@ -25,7 +25,8 @@ struct pg_stmt {
 	const char *text;
 	char *copy;                 /* of it; NULL: it is somebody else's */
 	char name[16];              /* the server's */
-	unsigned number;
+	unsigned number;            /* in `name`; not every enum statement has one */
+	unsigned which;             /* enum statement; SQL_MAX: none of those */
 	bool prepared;              /* on this connection, or asked to be */
 	bool once;                  /* a promise of it is taken by the first who asks */
 	int nparams;
@@ -81,6 +82,7 @@ struct pg {
 	struct store_request *const *running; /* NULL, or there is who it is */
 	uint64_t numbered;          /* that the transaction's number is the answer of */
 	int64_t transaction;
+	int64_t epoch, mark;        /* of the transaction; 0: this is no node */
 	struct pg_fault fault;
 	struct keyed_table ahead;   /* promises */
 	struct keyed_table touched; /* recipients, since there are promises */

@@ -74,7 +74,8 @@ hear(struct node *n)
 
 #define MARKS                                                                  \
 	"SELECT kind, string_agg(node || '.' || n, ',' ORDER BY node)"         \
-	" FROM change_mark WHERE node <> $1 GROUP BY kind ORDER BY kind"
+	" FROM change_mark WHERE node <> $1 AND kind <> 'commit'"              \
+	" GROUP BY kind ORDER BY kind"
 
 /* Lines "KIND NODE.N,NODE.N". */
 static void

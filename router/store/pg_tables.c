@@ -379,7 +379,8 @@ static const char counting[] =
 
 /*
  * `until` is when the others may give it up (buried), unless it is heard of.
- * Its rows of change_mark are written by itself alone.
+ * Its rows of change_mark are written by itself alone; the one of kind 'commit'
+ * by each of its transactions (pg_engine.c).
  */
 static const char nodes[] =
     "CREATE SEQUENCE node_epoch;"

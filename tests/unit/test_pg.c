@@ -104,6 +104,31 @@ broken_in_the_middle_it_is_done_again(void **state)
 	assert_int_equal(count_of_sent(), 1);
 }
 
+/* A server that has crashed may have given it again, to one who committed. */
+static void
+the_number_of_another_is_not_believed(void **state)
+{
+	struct str url = STR_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	fixture_sql("CREATE FUNCTION pg_xact_status(xid8) RETURNS text"
+		    " LANGUAGE sql AS $$ SELECT 'committed'::text $$");
+	str_addf(&url, "%s&options=-csearch_path%%3D%s%%2Cpg_catalog",
+	    proxy->url, the->schema);
+	the->config.url = url.data;
+	if (fixture_reopen(&e) < 0)
+		fail_msg("%s", e.text);
+	atomic_store(&proxy->mode, PROXY_LOSE_COMMIT);
+	assert_int_equal(enqueue(3, NULL), STORE_OK);
+	assert_int_equal(atomic_load(&proxy->mode), PROXY_PASS);
+	assert_int_equal(stored(), 3);
+	the->config.url = proxy->url;
+	if (fixture_reopen(&e) < 0)
+		fail_msg("%s", e.text);
+	str_release(&url);
+}
+
 static void
 what_was_committed_is_not_done_again(void **state)
 {
@@ -502,6 +527,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(between_transactions_nobody_notices),
 		PROXIED(broken_in_the_middle_it_is_done_again),
+		PROXIED(the_number_of_another_is_not_believed),
 		PROXIED(what_was_committed_is_not_done_again),
 		PROXIED(a_lease_whose_answer_was_lost_is_whole),
 		PROXIED(a_server_that_waits_for_the_commit_is_told_not_to),
