@@ -597,7 +597,7 @@ static void
 several_in_one_request_are_one_transaction(void **state)
 {
 	int64_t id = put(3, DUE, true);
-	struct feedback f[4];
+	struct feedback f[5];
 	struct store_feedback r;
 
 	(void)state;
@@ -607,7 +607,10 @@ several_in_one_request_are_one_transaction(void **state)
 	f[1] = feedback(id, 1, FEEDBACK_DELIVERED);
 	f[2] = feedback(id, 9, FEEDBACK_DELIVERED);
 	f[3] = feedback(id, 0, FEEDBACK_DELIVERED);
-	for (int i = 0; i < 4; i++)
+	f[4] = feedback(0, 0, FEEDBACK_DELIVERED);
+	f[4].address = "user0@docomo.ne.jp";
+	f[4].remote_id = SES;
+	for (int i = 0; i < 5; i++)
 		STAILQ_INSERT_TAIL(&r.list, &f[i], link);
 	store_feedback(the->store, &r);
 	await(1);
@@ -617,6 +620,7 @@ several_in_one_request_are_one_transaction(void **state)
 	assert_int_equal(f[1].result, FEEDBACK_DONE);
 	assert_int_equal(f[2].result, FEEDBACK_UNKNOWN);
 	assert_int_equal(f[3].result, FEEDBACK_KNOWN);
+	assert_int_equal(f[4].result, FEEDBACK_KNOWN);
 	assert_counts("mta", 1, 2, 0, 0, 0);
 }
 
