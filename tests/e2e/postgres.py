@@ -23,8 +23,6 @@ SCRIPT = os.path.join(h.ROOT, "tests", "postgres")
 class Postgres:
     """A cluster in a folder. settings: of postgresql.conf, "max_connections = 30"."""
 
-    databases = 0
-
     def __init__(self, folder, settings=(), ours=True):
         self.folder = folder
         if ours:
@@ -56,8 +54,8 @@ class Postgres:
 
     def database(self, port=None, options="sslmode=disable", host="127.0.0.1"):
         """The URL of a new one; port: of a proxy on the way there."""
-        Postgres.databases += 1
-        name = f"e{os.getpid()}_{Postgres.databases}"
+        # Not by the process: its number comes again within a long run, and the cluster stays.
+        name = f"e{os.urandom(8).hex()}"
         self.psql(f"CREATE DATABASE {name} OWNER oiwake", "postgres")
         return self.url(name, port, options, host)
 

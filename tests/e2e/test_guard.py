@@ -159,7 +159,7 @@ def test_slow():
     """A sender above the second threshold is slowed; others are not"""
     ours, net = up("minimum-volume = 100", "unknown-users = { 1, 2, 100 }",
                    shapes=PACED + "shape carrier docomo unknown-users 50%\n")
-    send(ours, BAD, people(300))
+    send(ours, BAD, people(1000))  # ten seconds' worth: judged before they have gone, on a slow machine too
     wait_action(ours, "slowed")
     good = people(60, bad=0, name="friend")
     send(ours, GOOD, good)

@@ -11,7 +11,7 @@ import re
 import shutil
 
 import harness as h
-from oiwake import Config, Oiwake, Sandbox
+from oiwake import Config, Oiwake, Sandbox, need_sqlite
 
 ALERTS = os.path.join(h.ROOT, "conf", "oiwake.alerts.yml")
 DASHBOARD = os.path.join(h.ROOT, "conf", "oiwake.dashboard.json")
@@ -324,6 +324,7 @@ def test_health():
 
 def test_no_space():
     """With less than the reserve free it is not ready, says so, and is alive"""
+    need_sqlite("the disk is the database's")
     config = Config(None, name="full", queue="reserve = 512GiB")
     port = web(config)
     free = shutil.disk_usage(config.top).free

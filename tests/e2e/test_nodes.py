@@ -71,11 +71,13 @@ def test_one_queue():
     h.wait_until(lambda: a.stats("path", "carrier") == b.stats("path", "carrier"), "the same statistics")
     listed = [sorted(r["to"] for r in n.json("queue list")) for n in (a, b)]
     h.equal(listed, [sorted(waiting)] * 2, "the queue from both")
-    rows = [by_name(n) for n in (a, b)]
-    for row in rows:
-        h.equal(sorted(row), ["a", "b"], "nodes")
-        h.equal([row[n]["sources"] for n in "ab"], [["tokyo1"], ["tokyo2"]], "sources")
-        h.equal([row[n]["health"] for n in "ab"], ["ok", "ok"], "health")
+    for n in (a, b):
+        # A node says of itself by its beats.
+        h.wait_until(lambda: [row["sources"] for _, row in sorted(by_name(n).items())] == [["tokyo1"], ["tokyo2"]],
+                     lambda: f"the sources of both: {by_name(n)}")
+        rows = by_name(n)
+        h.equal(sorted(rows), ["a", "b"], "nodes")
+        h.equal([rows[name]["health"] for name in "ab"], ["ok", "ok"], "health")
     a.stop()
     net.control("set ordinary mood normal")
     b.wait_empty()

@@ -148,6 +148,7 @@ def test_nobody_has_a_source():
     waits, = b.json("queue list")
     h.check("no node that lives has a source" in waits["last"], f"why it waits: {waits['last']}")
     c.start()
+    h.wait_until(lambda: by_name(b).get("c", {}).get("sources") == ["tokyo3"], "b knows what c has")
     b.json("queue retry", "--domain", "docomo.ne.jp")
     h.wait_until(lambda: c.finals("user@docomo.ne.jp"), "c sends it", 60)
 
