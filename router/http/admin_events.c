@@ -22,6 +22,7 @@
 
 #define PAGE_MAX   (2u << 20) /* bytes of events, or one more */
 #define ROWS_MOST  10000      /* of the log, gone through in one request */
+#define FILTERS    16	      /* rows that may go to looking past filters */
 #define WAIT_MOST  25	      /* s: below TIMEOUT_S of admin.c */
 #define LOOK_AGAIN 100000     /* microseconds */
 
@@ -87,18 +88,41 @@ add_event(
 		a->reading.room = 0;
 }
 
+struct newest {
+	size_t left;
+	int64_t first;
+};
+
+static bool
+go_back(void *arg, const struct event_row *row)
+{
+	struct newest *n = arg;
+
+	n->first = row->seq;
+	return --n->left > 0;
+}
+
+/* What the newest rows come after. Their numbers may have gaps between them. */
+static int64_t
+before_newest(struct store_reader *reader, size_t limit)
+{
+	struct newest n = { .left = limit };
+	struct event_search search = { .before = INT64_MAX,
+		.rows = 2 * limit + FILTERS };
+
+	store_search_events(reader, &search, go_back, &n);
+	return n.first > 0 ? n.first - 1 : 0;
+}
+
 static void
 run_events(struct store_query *query, struct store_reader *reader)
 {
 	struct admin_request *r = admin_of_query(query);
 	struct admin_events *a = r->asked;
 	struct str text = STR_INIT;
-	int64_t last;
 
 	if (a->newest) {
-		last = store_read_last_event(reader);
-		a->reading.after =
-		    last > (int64_t)r->limit ? last - (int64_t)r->limit : 0;
+		a->reading.after = before_newest(reader, r->limit);
 	} else if (r->since > 0) {
 		a->reading.after = store_read_event_before(reader, r->since);
 	}
