@@ -46,6 +46,7 @@ struct warm {
 	bool told, warm;            /* an operator has said so: that it is warm, else new */
 	unsigned day;               /* from 1 */
 	int64_t begin;              /* wall ms of its first recipient; 0: none yet */
+	int64_t since;              /* wall ms: it has been new since an operator said so; 0: nobody has */
 	unsigned sent, stored;      /* today */
 	int64_t expires;            /* wall ms; 0: never */
 	int64_t kept_at;            /* wall ms: when it was stored last */
@@ -54,6 +55,7 @@ struct warm {
 	struct sources *sources;
 	struct shared *part;        /* this node's of today; NULL: it is alone, or was not asked yet */
 	unsigned part_day, part_of; /* of that day, of so many */
+	int64_t part_since;
 };
 /* clang-format on */
 
@@ -73,7 +75,7 @@ begin_anew(struct warm *w)
 	w->plan = "";
 	w->told = w->warm = false;
 	w->day = 1;
-	w->begin = 0;
+	w->begin = w->since = 0;
 	w->sent = w->stored = 0;
 	w->used_up = false;
 	w->expires = 0;
@@ -191,9 +193,10 @@ static char *
 value_of(const struct warm *w)
 {
 	json_t *o = w->warm ? json_pack("{s:b}", "warm", 1)
-			    : json_pack("{s:i, s:I, s:i, s:s}", "day",
+			    : json_pack("{s:i, s:I, s:I, s:i, s:s}", "day",
 				  (int)w->day, "begin", (json_int_t)w->begin,
-				  "sent", (int)w->stored, "plan", w->plan);
+				  "since", (json_int_t)w->since, "sent",
+				  (int)w->stored, "plan", w->plan);
 	char *value = json_dumps(o, JSON_COMPACT);
 
 	json_decref(o);
@@ -244,6 +247,7 @@ load(void *arg, const struct kept *k)
 		w->day = whole_number(o, "day");
 		w->day += w->day == 0;
 		w->begin = json_integer_value(json_object_get(o, "begin"));
+		w->since = json_integer_value(json_object_get(o, "since"));
 		w->sent = w->stored = whole_number(o, "sent");
 		w->plan = plan != NULL ? intern(plan) : "";
 		w->expires = k->expires;
@@ -279,21 +283,31 @@ on_part_changed(void *arg)
 	lanes_wake(w->sources->core->lanes);
 }
 
+/* Who is new again has another first day: what was sent on the one before does
+ * not count in it. */
+static bool
+is_part_of_today(const struct warm *w)
+{
+	return w->part_day == w->day && w->part_since == w->since;
+}
+
 static struct shared *
 part_of_day(struct warm *w, unsigned allowed)
 {
 	const struct share_user user = { part_demand, on_part_changed, w };
 	struct str name = STR_INIT;
 
-	if (w->part != NULL && w->part_day != w->day)
+	if (w->part != NULL && !is_part_of_today(w))
 		shares_part(&w->part);
 	if (w->part == NULL) {
-		str_addf(&name, "warm %s %u", w->key, w->day);
+		str_addf(&name, "warm %s %lld %u", w->key, (long long)w->since,
+		    w->day);
 		w->part =
 		    shares_join(w->sources->core->shares, name.data, &user);
 		str_release(&name);
 	}
 	w->part_day = w->day;
+	w->part_since = w->since;
 	w->part_of = allowed;
 	shared_set(w->part, allowed, SHARED, clock_mono());
 	return w->part;
@@ -305,7 +319,7 @@ left_today(const struct warm *w, unsigned allowed)
 {
 	uint64_t used = 0;
 
-	if (w->part_day != w->day || !shared_used(w->part, &used) ||
+	if (!is_part_of_today(w) || !shared_used(w->part, &used) ||
 	    used < w->sent)
 		used = w->sent;
 	return used < allowed ? allowed - (unsigned)used : 0;
@@ -485,6 +499,7 @@ sources_set_warm(struct sources *ss, const char *source, const char *group,
 		begin_anew(w);
 		w->told = true;
 		w->warm = warm;
+		w->since = warm ? 0 : clock_wall();
 		keep(ss, w, done, arg);
 	}
 	core_pauses_changed(ss->core);
@@ -510,7 +525,7 @@ take_over(struct sources *ss, const struct kept *k)
 	was = *w;
 	load(ss, k);
 	w->kept = true;
-	if (w->warm != was.warm || w->day != was.day ||
+	if (w->warm != was.warm || w->day != was.day || w->since != was.since ||
 	    (w->begin == 0) != (was.begin == 0))
 		return true;
 	/* Of two that begin a day at once the earlier one counts. */
