@@ -7,7 +7,7 @@ time limit: 300 s
 """
 
 import harness as h
-from oiwake import DKIM_DOMAIN, Config, Oiwake, Sandbox
+from oiwake import DKIM_DOMAIN, ON_POSTGRES, Config, Oiwake, Sandbox
 
 SENDER = f"info@{DKIM_DOMAIN}"
 
@@ -272,18 +272,20 @@ def test_a_limit_per_day_outlives_a_restart():
     for i in range(9):
         send(ours, f"u{i}@ezweb.ne.jp")
     ours.log.wait(lambda _: ours.log.events("delivered"), "the first")
-    for stop in (ours.kill9, None):
-        if stop:
-            stop()
-        else:
+    for n in range(8 if ON_POSTGRES else 2):
+        if n % 2:
             ours.stop()
+        else:
+            ours.kill9()
         ours = Oiwake(ours.config)
-        other = f"after-{'a-stop' if stop is None else 'a-kill'}@docomo.ne.jp"
+        other = f"after-{n}@docomo.ne.jp"
         send(ours, other)
         ours.log.wait(lambda _: ours.finals(other), "another carrier's mail")
-    # Five a day, evenly: the second is hours away.
-    h.equal(len(net.journal.delivered(host="ezweb")), 1, "delivered")
-    h.equal(ours.queue_size(), 8, "queued")
+    # Five a day, evenly: the second is hours away. Of many nodes all know how many have gone, and each is even for
+    # as long as it runs.
+    gone = len(net.journal.delivered(host="ezweb"))
+    h.check(gone <= 5 if ON_POSTGRES else gone == 1, f"{gone} delivered")
+    h.check(ours.queue_size() >= 9 - gone, f"{ours.queue_size()} queued")
 
 
 def test_a_peer_that_pushes_back_is_slowed():

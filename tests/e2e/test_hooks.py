@@ -13,7 +13,7 @@ import threading
 import time
 
 import harness as h
-from oiwake import Config, Oiwake, Sandbox
+from oiwake import ON_POSTGRES, Config, Oiwake, Sandbox
 from receiver import HookReceiver, recipients
 
 SECRET = bytes(range(7, 39))
@@ -199,7 +199,9 @@ def test_trouble_and_recovery():
     app.wait_for(lambda r: len(r.requests) >= 8, "tries")
     h.equal(app.events(), [], "nothing was accepted")
     ours.wait_empty()
-    h.wait_until(lambda: row(ours, "app")["behind"] == 100, lambda: f"a hook that is behind: {row(ours, 'app')}")
+    # Where events have numbers with gaps, at least so many: what it has read, and one more.
+    h.wait_until(lambda: 1 < row(ours, "app")["behind"] <= 100 if ON_POSTGRES else row(ours, "app")["behind"] == 100,
+                 lambda: f"a hook that is behind: {row(ours, 'app')}")
     failing = row(ours, "app")
     h.check(failing["failing_since"] and failing["why"], f"{failing}")
     app.answers = lambda r: 204

@@ -4,7 +4,7 @@ import collections
 import time
 
 import harness as h
-from oiwake import SES_API, STATIC, Config, Oiwake, Sandbox
+from oiwake import ON_POSTGRES, SES_API, STATIC, Config, Oiwake, Sandbox
 
 ROUTES = ("route odd to any and local-part irregular via mta\n"
           "route second to domain second.test via {second}\n"
@@ -357,7 +357,9 @@ def test_big_message():
     h.wait_until(lambda: row(ours)["sent"] == 2, "it is sent", limit=60)
     more = ours.process.status("VmHWM") - small
     h.note(f"30 MB cost {more / 1024:.1f} MB more than 1 MB, which came to {small / 1024:.1f} MB")
-    h.check(h.SANITIZED or more < 6 * 1024, f"30 MB cost {more} KiB more than 1 MB")
+    # In PostgreSQL it is one value of a row, which its client has in memory whole.
+    room = 2 * 30 * 1024 if ON_POSTGRES else 6 * 1024
+    h.check(h.SANITIZED or more < room, f"30 MB cost {more} KiB more than 1 MB")
     h.equal(net.journal.delivered("big@example.com")[0]["size"] >= 30_000_000, True, "size at SES")
     before = len(net.journal.messages())
     send(ours, "huge@example.com", data=body(32_000_000))
