@@ -159,6 +159,17 @@ script_stop(const char *at, const char *to)
 	return p > label ? p : to;
 }
 
+/* Behind an address literal; where it begins when it does not end. */
+static const char *
+literal_stop(const char *p, const char *end)
+{
+	const char *to = p;
+
+	while (to < end && to - p < 100 && *to > ' ' && *to != ']')
+		to++;
+	return to < end && *to == ']' ? to + 1 : p;
+}
+
 /* The address around that @, len 0 when what surrounds it is none. */
 static struct piece
 around(struct piece s, const char *at)
@@ -171,8 +182,7 @@ around(struct piece s, const char *at)
 		       is_local((unsigned char)from[-1]))
 			from--;
 	if (at < end && to < end && *to == '[')
-		while (to < end && to - at < 100 && to[-1] != ']')
-			to++;
+		to = literal_stop(to, end);
 	else
 		while (
 		    to < end && to - at < 260 && is_domain((unsigned char)*to))
