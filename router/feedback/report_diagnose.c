@@ -81,8 +81,8 @@ status_length(const char *text, const char *p)
 	    (p > text && (is_alnum(p[-1]) || strchr("./[@_", p[-1]) != NULL)))
 		return 0;
 	for (int part = 0; part < 2; part++) {
-		n = strspn(p + i + 1, "0123456789");
-		if (p[i] != '.' || n < 1 || n > 3)
+		n = p[i] == '.' ? strspn(p + i + 1, "0123456789") : 0;
+		if (n < 1 || n > 3)
 			return 0;
 		i += n + 1;
 	}
