@@ -188,7 +188,8 @@ around(struct piece s, const char *at)
 		    to < end && to - at < 260 && is_domain((unsigned char)*to))
 			to++;
 	if (from == s.at || (from[-1] != '<' && from[-1] != '"')) {
-		from = script_start(from, at);
+		if (*from != '"')
+			from = script_start(from, at);
 		to = script_stop(at, to);
 	}
 	while (to > at + 1 && (to[-1] == '.' || to[-1] == '-'))

@@ -13,13 +13,27 @@
 #include <string.h>
 #include <strings.h>
 
+#include "router/feedback/report_int.h"
+
+/* As a report's recipients are read (report_int.h), which has the last word. */
+static bool
+is_address(struct piece s)
+{
+	struct span rest = { s.at, s.len };
+	struct str clean = STR_INIT;
+	bool is = address_next(&clean, &rest);
+
+	str_release(&clean);
+	return is;
+}
+
 struct form_found *
 form_walk_add(struct form_walk *w, struct piece address)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (form_same(w->found[i].address, address))
 			return &w->found[i];
-	if (w->n == REPORT_RECIPIENTS_MAX)
+	if (w->n == REPORT_RECIPIENTS_MAX || !is_address(address))
 		return NULL;
 	w->found[w->n] = (struct form_found){ .address = address };
 	return &w->found[w->n++];
