@@ -36,9 +36,11 @@ check_part(const struct report *r, const struct report_part *p)
 	    p->outcome.stage >= STAGE_MAX || p->outcome.code < 0 ||
 	    p->outcome.code > 599)
 		abort();
+	/* In quotes a local part may have brackets (RFC 5321 4.1.2). */
 	for (const char *c = p->recipient;
 	     *c != '\0' && p->kind == REPORT_BOUNCE; c++)
-		if (*c == '<' || *c == '>' || (*c >= 'A' && *c <= 'Z'))
+		if ((*c >= 'A' && *c <= 'Z') ||
+		    ((*c == '<' || *c == '>') && *p->recipient != '"'))
 			abort();
 }
 
