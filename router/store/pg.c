@@ -568,11 +568,11 @@ enum {
 
 /* What becomes of it others do not hear of (MARKS, pg_listen.c). Who leaves has
  * no row any more. */
-#define MARK_SQL                                                               \
-	"INSERT INTO change_mark(node, kind, n)"                               \
-	" SELECT epoch, 'commit', $2::bigint FROM node"                        \
-	" WHERE epoch = $1::bigint ON CONFLICT (node, kind)"                   \
-	" DO UPDATE SET n = excluded.n"
+static const char mark_sql[] =
+    "INSERT INTO change_mark(node, kind, n)"
+    " SELECT epoch, 'commit', $2::bigint FROM node"
+    " WHERE epoch = $1::bigint ON CONFLICT (node, kind)"
+    " DO UPDATE SET n = excluded.n";
 
 /* One moment for all that is read. */
 static const char *const own[] = {
@@ -580,7 +580,7 @@ static const char *const own[] = {
 	[BEGIN_TO_READ - SQL_MAX] =
 	    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	[NUMBER - SQL_MAX] = "SELECT pg_current_xact_id()::text::bigint",
-	[MARK - SQL_MAX] = MARK_SQL,
+	[MARK - SQL_MAX] = mark_sql,
 	/* A commit that waits for a standby would go on without it. */
 	[NO_LIMIT - SQL_MAX] = "SET LOCAL statement_timeout = 0",
 	[COMMIT - SQL_MAX] = "COMMIT",
