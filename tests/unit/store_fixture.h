@@ -89,15 +89,12 @@ pg_sql_number(const char *url, const char *text)
 /* Readers of events see what no older transaction of the whole server can come
  * before: one of another test's may take its time. */
 static inline void
-await_older_transactions(void)
+await_transactions_of(const char *url)
 {
 	char text[120];
 	int64_t now;
-	PGconn *conn;
+	PGconn *conn = PQconnectdb(url);
 
-	if (the->url == NULL)
-		return;
-	conn = PQconnectdb(the->url);
 	now = pg_number(
 	    conn, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text");
 	snprintf(text, sizeof(text),
@@ -107,6 +104,13 @@ await_older_transactions(void)
 	while (pg_number(conn, text) != 1)
 		usleep(1000);
 	PQfinish(conn);
+}
+
+static inline void
+await_older_transactions(void)
+{
+	if (the->url != NULL)
+		await_transactions_of(the->url);
 }
 
 /* Every query of a test is one of what has been committed before. */

@@ -8,7 +8,6 @@
 #include "router/store/pg.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #define DAY INT64_C(86400000)
 
@@ -197,10 +196,9 @@ numbers_go_on(void **state)
 	       " '', '', '', '', '', ''");
 	assert_int_equal(pg_schema_check(c, &e), 0);
 	assert_true(ask(c, "SELECT oiwake_seq()") > last);
-	/* Until the transactions of other tests on this server have ended. */
-	while (ask(c, "SELECT max(seq) FROM event WHERE"
-		      " seq < oiwake_horizon()") <= last)
-		usleep(10000);
+	await_transactions_of(fixture_database());
+	assert_true(ask(c, "SELECT max(seq) FROM event WHERE"
+			   " seq < oiwake_horizon()") > last);
 	PQfinish(c);
 }
 
