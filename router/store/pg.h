@@ -88,8 +88,6 @@ const struct pg_fault *pg_fault(const struct pg *);
 enum store_status pg_fail(struct pg *, enum store_status, const struct err *);
 /* There stands on whose behalf statements are sent; NULL: nobody's. */
 void pg_watch_request(struct pg *, struct store_request *const *);
-/* What was announced and not asked for is not to be taken any more. */
-void pg_forget_ahead(struct pg *);
 
 /* As texts are bound: what PostgreSQL would not take in them becomes '?'. */
 void pg_clean_text(char *, size_t len);

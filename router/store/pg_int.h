@@ -1,5 +1,6 @@
 /*
- * pg_int.h - a connection, its statements and what has been asked on it; what pg.c, pg_pipe.c and pg_fault.c share.
+ * pg_int.h - a connection, its statements and what has been asked on it; what the files of the connection share: pg.c,
+ * pg_stmt.c, pg_ahead.c, pg_pipe.c, pg_fault.c and pg_other.c.
  */
 #ifndef ROUTER_STORE_PG_INT_H
 #define ROUTER_STORE_PG_INT_H
@@ -105,12 +106,29 @@ void pg_sync(struct pg *);
 /* Until it is answered whole, or has rows that have not been taken. */
 void pg_wait_rows(struct pg *, struct pg_answer *);
 void pg_wait(struct pg *, uint64_t number);
-int64_t pg_value_int(const PGresult *, int row, int column);
 /* Nobody wants it any more. */
 void pg_let_go(struct pg *, struct pg_answer **);
 void pg_rows_free(struct pg_rows **);
 
-/* -- pg.c, pg_other.c: statements of one's own -------------------------------------------------------------- */
+/* -- pg_ahead.c ------------------------------------------------------------------------------------------- */
+
+/* Asks for what will be wanted, as it is bound. */
+void pg_send_ahead(struct pg *, struct pg_stmt *, const char *what);
+/* What was asked ahead with the same statement and parameters, and is still so. NULL: nothing. Its taker's, unless
+ * s->borrowed. */
+struct pg_answer *pg_take_ahead(struct pg *, struct pg_stmt *);
+/* To be called before a statement is sent that may change what was asked ahead. */
+void pg_touch(struct pg *, const struct pg_stmt *);
+/* What was announced and not asked for is not to be taken any more. */
+void pg_forget_ahead(struct pg *);
+
+/* -- pg_stmt.c -------------------------------------------------------------------------------------------- */
+
+extern const struct sql_ops pg_ops;
+/* An integer of 1 to 8 bytes as the server sends it; 0 for NULL. */
+int64_t pg_value_int(const PGresult *, int row, int column);
+
+/* -- pg_stmt.c, pg_other.c: statements of one's own --------------------------------------------------------- */
 
 void pg_stmt_init(struct pg *, struct pg_stmt *, const char *text);
 void pg_stmt_release(struct pg_stmt *);

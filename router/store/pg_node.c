@@ -1,6 +1,6 @@
 /*
- * pg_node.c - membership: a node joins, says that it lives, buries those that
- * do not, and leaves.
+ * pg_node.c - membership: a node says that it lives, and buries those that do
+ * not.
  *
  * What a node holds it holds by the epoch of its row, until the time in that
  * row, which each beat puts off by a lease. Only the database's clock decides
@@ -19,28 +19,16 @@
  */
 #include "router/store/pg_node.h"
 
-#include "mta/base/alloc.h"
-#include "mta/base/clock.h"
 #include "mta/base/log.h"
-#include "router/store/process.h"
-#include "router/version.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
-#define MARGIN_PART 10 /* of a lease: what clocks may differ by in it */
-#define ASK_PART    5
-#define BEAT_PART   5
-
-#define NOW "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-/* One at a time joins. */
-#define JOIN_LOCK "SELECT pg_advisory_xact_lock(x'4f697761'::int, 2)"
+#define ASK_PART 5 /* of a lease */
 
 int64_t
 node_clock(void)
@@ -163,8 +151,8 @@ node_ask(struct node *n, const char *sql, int nparameters,
 	return r;
 }
 
-static int
-tell(struct node *n, const char *sql, int nparameters,
+int
+node_tell(struct node *n, const char *sql, int nparameters,
     const char *const *parameter, struct err *e)
 {
 	PGresult *r = node_ask(n, sql, nparameters, parameter, e);
@@ -173,27 +161,26 @@ tell(struct node *n, const char *sql, int nparameters,
 	return r != NULL ? 0 : -1;
 }
 
-static int64_t
-int_at(const PGresult *r, int row, int column)
+int64_t
+node_int_at(const PGresult *r, int row, int column)
 {
 	return strtoll(PQgetvalue(r, row, column), NULL, 10);
 }
 
-#define INT_TEXT 24
-static const char *
-int_text(int64_t value, char buf[static INT_TEXT])
+const char *
+node_int_text(int64_t value, char buf[static NODE_INT_TEXT])
 {
-	snprintf(buf, INT_TEXT, "%lld", (long long)value);
+	snprintf(buf, NODE_INT_TEXT, "%lld", (long long)value);
 	return buf;
 }
 
 /* -- beats --------------------------------------------------------------- */
 
-/* `sent`: before it was heard. */
-static void
-hold_from(struct node *n, int64_t sent)
+void
+node_hold_from(struct node *n, int64_t sent)
 {
-	atomic_store(&n->held_until, sent + n->lease - n->lease / MARGIN_PART);
+	atomic_store(
+	    &n->held_until, sent + n->lease - n->lease / NODE_MARGIN_PART);
 }
 
 void
@@ -223,25 +210,25 @@ note_beat(struct node *n, const PGresult *r, int64_t sent)
 		node_fence(n, "it has not been heard of for a lease");
 		return;
 	}
-	hold_from(n, sent);
+	node_hold_from(n, sent);
 	/* One that comes late says that we have not seen what went on. */
 	if (n->fine_since == INT64_MAX || sent - n->beaten > n->lease / 2)
 		n->fine_since = sent;
 	n->beaten = sent;
-	note_draining(n, int_at(r, 0, 0) != 0);
+	note_draining(n, node_int_at(r, 0, 0) != 0);
 }
 
 #define BEAT                                                                   \
-	"UPDATE node SET heard = " NOW ", until = " NOW " + $2,"               \
+	"UPDATE node SET heard = " NODE_NOW ", until = " NODE_NOW " + $2,"     \
 	" ruleset = $3, sources = $4, trouble = $5, leases = $6, leaving = $7" \
 	" WHERE epoch = $1 AND buried = 0 RETURNING draining"
 
 bool
 node_beat(struct node *n)
 {
-	char epoch[INT_TEXT], lease[INT_TEXT], leases[INT_TEXT];
-	const char *p[7] = { int_text(n->epoch, epoch),
-		int_text(n->lease, lease) };
+	char epoch[NODE_INT_TEXT], lease[NODE_INT_TEXT], leases[NODE_INT_TEXT];
+	const char *p[7] = { node_int_text(n->epoch, epoch),
+		node_int_text(n->lease, lease) };
 	struct str said[3] = { STR_INIT, STR_INIT, STR_INIT };
 	struct err e = ERR_INIT;
 	int64_t sent;
@@ -251,7 +238,7 @@ node_beat(struct node *n)
 	str_adds(&said[0], n->ruleset.data);
 	str_adds(&said[1], n->sources.data);
 	str_adds(&said[2], n->trouble.data);
-	p[5] = int_text((int64_t)n->leases, leases);
+	p[5] = node_int_text((int64_t)n->leases, leases);
 	p[6] = n->leaving ? "1" : "0";
 	pthread_mutex_unlock(&n->lock);
 	for (int i = 0; i < 3; i++)
@@ -284,8 +271,8 @@ node_beat(struct node *n)
 	"  left('oiwake ' || n.name || ' ', 63))"
 
 #define GIVE_UP                                                                \
-	"UPDATE node SET buried = 1 WHERE buried = 0 AND until < " NOW         \
-	" RETURNING name, host, " NOW " - heard"
+	"UPDATE node SET buried = 1 WHERE buried = 0 AND until < " NODE_NOW    \
+	" RETURNING name, host, " NODE_NOW " - heard"
 
 static void
 cut_off(struct node *n)
@@ -310,7 +297,7 @@ log_given_up(const PGresult *r, int row)
 		return;
 	log_str(&l, "node", PQgetvalue(r, row, 0));
 	log_str(&l, "host", PQgetvalue(r, row, 1));
-	log_ms(&l, "unheard", int_at(r, row, 2));
+	log_ms(&l, "unheard", node_int_at(r, row, 2));
 	log_end(&l);
 }
 
@@ -385,355 +372,24 @@ node_look_for_dead(struct node *n)
 	    0, NULL, &e);
 	if (PQntuples(r) > 0) {
 		cut_off(n);
-		bury(n, int_at(r, 0, 0));
+		bury(n, node_int_at(r, 0, 0));
 	}
 	PQclear(r);
-}
-
-/* -- joining ------------------------------------------------------------- */
-
-/* Of a row with our name. */
-struct namesake {
-	int64_t epoch, heard, left; /* ms until others may give it up */
-	char *host;
-	bool found, gone; /* its process is known to have ended */
-};
-
-static int
-find_namesake(struct node *n, struct namesake *s, struct err *e)
-{
-	const char *p[] = { n->name };
-	PGresult *r = node_ask(n,
-	    "SELECT epoch, heard, until - " NOW ", host, process FROM node"
-	    " WHERE name = $1 AND buried = 0",
-	    1, p, e);
-
-	if (r == NULL)
-		return -1;
-	free(s->host);
-	*s = (struct namesake){ .found = PQntuples(r) > 0 };
-	if (s->found) {
-		s->epoch = int_at(r, 0, 0);
-		s->heard = int_at(r, 0, 1);
-		s->left = int_at(r, 0, 2);
-		s->host = xstrdup(PQgetvalue(r, 0, 3));
-		s->gone = process_is_gone(PQgetvalue(r, 0, 4));
-	}
-	PQclear(r);
-	return 0;
-}
-
-static void
-sleep_ms(int64_t ms)
-{
-	struct timespec t = { .tv_sec = ms / 1000,
-		.tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&t, NULL);
-}
-
-/* Whether one of our name lives shows by its next beat. */
-static int
-wait_for_namesake(struct node *n, struct namesake *s, struct err *e)
-{
-	int64_t heard, step = n->lease / MARGIN_PART;
-
-	if (find_namesake(n, s, e) != 0)
-		return -1;
-	heard = s->heard;
-	if (s->found && !s->gone && s->left > 0)
-		log_text(LOG_WARN, "node-name",
-		    "there was a node '%s' on host '%s' up to now: waiting for "
-		    "%" PRId64 " s, whether it lives",
-		    n->name, s->host, s->left / 1000 + 1);
-	while (s->found && !s->gone && s->left > 0) {
-		if (s->heard != heard)
-			return err_set(e,
-			    "there is a node '%s' already, on host '%s'; each "
-			    "needs a name of its own (store node)",
-			    n->name, s->host);
-		sleep_ms(s->left < step ? s->left : step);
-		if (find_namesake(n, s, e) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Those of ours that run now have begun after it. */
-static int
-give_up_namesake(struct node *n, const struct namesake *s, struct err *e)
-{
-	char epoch[INT_TEXT];
-	const char *p[] = { int_text(s->epoch, epoch) };
-
-	return tell(n,
-	    "UPDATE node SET buried = 1, until = least(until, heard)"
-	    " WHERE epoch = $1",
-	    1, p, e);
-}
-
-#define JOIN                                                                   \
-	"INSERT INTO node(epoch, slot, name, host, process, version, started," \
-	" heard, until, buried, ruleset, sources, trouble, leases, leaving,"   \
-	" draining)"                                                           \
-	" SELECT nextval('node_epoch'), (SELECT min(s) FROM generate_series("  \
-	"0, (SELECT count(*) FROM node)) s WHERE NOT EXISTS (SELECT 1"         \
-	" FROM node WHERE slot = s)),"                                         \
-	" $1, $2, $3, $4, " NOW ", " NOW ", " NOW                              \
-	" + $5, 0, '', '', '', 0, 0,"                                          \
-	" 0 RETURNING epoch, slot"
-
-static int
-add_row(struct node *n, struct err *e)
-{
-	char host[256] = "", lease[INT_TEXT];
-	char *process = process_identity();
-	const char *p[] = { n->name, host, process, OIWAKE_VERSION,
-		int_text(n->lease, lease) };
-	int64_t sent = node_clock();
-	PGresult *r;
-
-	gethostname(host, sizeof(host) - 1);
-	r = node_ask(n, JOIN, 5, p, e);
-	free(process);
-	if (r == NULL)
-		return -1;
-	n->epoch = int_at(r, 0, 0);
-	n->slot = (unsigned)int_at(r, 0, 1);
-	n->fine_since = n->beaten = sent;
-	hold_from(n, sent);
-	PQclear(r);
-	return 0;
-}
-
-/* *dead: of a namesake that is to be buried; 0: none. */
-static int
-join(struct node *n, int64_t *dead, struct err *e)
-{
-	struct namesake s = { 0 };
-	int ret = -1;
-
-	*dead = 0;
-	if (wait_for_namesake(n, &s, e) != 0 ||
-	    tell(n, "BEGIN", 0, NULL, e) != 0 ||
-	    tell(n, JOIN_LOCK, 0, NULL, e) != 0 || find_namesake(n, &s, e) != 0)
-		goto out;
-	if (s.found && !s.gone && s.left > 0) {
-		err_set(e, "there is a node '%s' already, on host '%s'",
-		    n->name, s.host);
-		goto out;
-	}
-	if (s.found && give_up_namesake(n, &s, e) != 0)
-		goto out;
-	*dead = s.epoch;
-	if (add_row(n, e) == 0 &&
-	    tell(n, "SELECT pg_notify('oiwake', 'node 0')", 0, NULL, e) == 0)
-		ret = tell(n, "COMMIT", 0, NULL, e);
-out:
-	free(s.host);
-	return ret;
-}
-
-static int
-is_buried(struct node *n, int64_t epoch, bool *is, struct err *e)
-{
-	char text[INT_TEXT];
-	const char *p[] = { int_text(epoch, text) };
-	PGresult *r =
-	    node_ask(n, "SELECT 1 FROM node WHERE epoch = $1", 1, p, e);
-
-	*is = PQntuples(r) == 0;
-	PQclear(r);
-	return r != NULL ? 0 : -1;
-}
-
-/* A long queue takes longer than a lease. */
-static void
-beat_between(struct node *n)
-{
-	if (node_clock() < n->beat_at)
-		return;
-	n->beat_at = node_clock() + n->lease / BEAT_PART;
-	node_beat(n);
-}
-
-/* What a crash left under our name. Somebody else may be at it, or a last
- * transaction of that node; if that takes long, the thread will see to it. */
-static int
-bury_namesake(
-    struct node *n, int64_t epoch, struct store_recovery *found, struct err *e)
-{
-	struct store_bury b = { .epoch = epoch };
-	int64_t until = node_clock() + n->lease;
-	bool buried = false;
-
-	while (!buried && node_clock() < until) {
-		do {
-			if (commit_bury(n->store, &b, e) != STORE_OK)
-				return -1;
-			beat_between(n);
-		} while (b.at.more);
-		if (is_buried(n, epoch, &buried, e) != 0)
-			return -1;
-		if (!buried)
-			sleep_ms(20);
-	}
-	found->returned = b.at.returned;
-	found->unread = b.at.unread;
-	return 0;
-}
-
-static int
-recover(
-    struct node *n, int64_t dead, struct store_recovery *found, struct err *e)
-{
-	if (dead != 0 && bury_namesake(n, dead, found, e) != 0)
-		return -1;
-	return commit_recovery(n->store, found, e) == STORE_OK ? 0 : -1;
-}
-
-static char *
-name_of(const struct store_config *c)
-{
-	char host[256] = "";
-
-	if (c->node != NULL)
-		return xstrdup(c->node);
-	gethostname(host, sizeof(host) - 1);
-	return xstrdup(host);
-}
-
-static struct node *
-node_new(struct store *s, const struct store_config *config)
-{
-	struct node *n = xcalloc(1, sizeof(*n));
-
-	n->store = s;
-	n->config = pg_config_new(config);
-	n->name = name_of(config);
-	n->lease = config->lease;
-	n->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_mutex_init(&n->lock, NULL);
-	str_init(&n->ruleset);
-	str_init(&n->sources);
-	str_init(&n->trouble);
-	str_init(&n->marks);
-	return n;
-}
-
-static int
-start(struct node *n, struct err *e)
-{
-	int rc = pthread_create(&n->thread, NULL, node_main, n);
-
-	if (rc != 0)
-		return err_set(e, "cannot start thread: %s", strerror(rc));
-	n->started = true;
-	return 0;
-}
-
-int
-node_join(struct store *s, const struct store_config *config,
-    struct store_recovery *found, struct err *e)
-{
-	struct node *n = s->node = node_new(s, config);
-	int64_t dead;
-
-	if (!node_connect(n, e) || join(n, &dead, e) != 0)
-		return -1;
-	s->engine->epoch = n->epoch;
-	n->beat_at = node_clock() + n->lease / BEAT_PART;
-	/* The connection is the thread's after that. */
-	return recover(n, dead, found, e) == 0 ? start(n, e) : -1;
-}
-
-/* -- leaving ------------------------------------------------------------- */
-
-static void
-wake(struct node *n)
-{
-	eventfd_write(n->wake, 1);
-}
-
-static void
-stop_thread(struct node *n)
-{
-	atomic_store(&n->stopping, true);
-	if (!n->started)
-		return;
-	wake(n);
-	pthread_join(n->thread, NULL);
-	n->started = false;
-}
-
-/* The store's last transactions: without the database, others will do it. */
-static void
-give_back(struct store *s)
-{
-	struct bury_progress p = { .more = true };
-	struct err e = ERR_INIT;
-
-	while (p.more)
-		if (commit_leave(s, &p, &e) != STORE_OK) {
-			log_text(LOG_WARN, "node-left",
-			    "cannot leave, the others will notice: %s", e.text);
-			return;
-		}
-}
-
-void
-node_leave(struct store *s)
-{
-	struct node *n = s->node;
-
-	if (n == NULL)
-		return;
-	/* The row goes while the thread still beats: that is no fence. */
-	if (n->started) {
-		atomic_store(&n->stopping, true);
-		if (!atomic_load(&n->fenced))
-			give_back(s);
-	}
-	stop_thread(n);
-	node_disconnect(n);
-	close(n->wake);
-	pthread_mutex_destroy(&n->lock);
-	str_release(&n->ruleset);
-	str_release(&n->sources);
-	str_release(&n->trouble);
-	str_release(&n->marks);
-	free(n->name);
-	pg_config_free(&n->config);
-	free(n);
-	s->node = NULL;
-}
-
-void
-store_abandon(struct store *s)
-{
-	struct node *n = s->node;
-	struct err e = ERR_INIT;
-	char epoch[INT_TEXT];
-	const char *p[1];
-
-	if (n == NULL)
-		return;
-	atomic_store(&n->held_until, 0);
-	stop_thread(n);
-	p[0] = int_text(n->epoch, epoch);
-	if (tell(n, "UPDATE node SET until = heard WHERE epoch = $1", 1, p,
-		&e) != 0)
-		log_text(LOG_WARN, "node-left",
-		    "cannot leave, the others will notice: %s", e.text);
 }
 
 /* -- what others ask ----------------------------------------------------- */
 
 void
+node_wake(struct node *n)
+{
+	eventfd_write(n->wake, 1);
+}
+
+void
 node_changed(struct node *n, unsigned changes)
 {
 	if (changes != 0 && atomic_fetch_or(&n->changes, changes) == 0)
-		wake(n);
+		node_wake(n);
 }
 
 void

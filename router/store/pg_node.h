@@ -1,13 +1,20 @@
 /*
- * pg_node.h - this process as a node among others; what pg_node.c and pg_listen.c share.
+ * pg_node.h - this process as a node among others; what pg_node.c, pg_join.c and pg_listen.c share.
  *
- * pg_node.c joins, beats, buries and leaves; pg_listen.c is the thread that does so at its time, and listens meanwhile.
+ * pg_join.c joins and leaves, pg_node.c beats and buries, and pg_listen.c is the thread that does so at its time, and
+ * listens meanwhile.
  * They have a connection of their own, so that no transaction, however long, delays a sign of life.
  */
 #ifndef ROUTER_STORE_PG_NODE_H
 #define ROUTER_STORE_PG_NODE_H
 
 #include "router/store/pg.h"
+
+#define NODE_MARGIN_PART 10 /* of a lease: what clocks may differ by in it */
+#define NODE_BEAT_PART   5
+
+/* ms of the database's clock */
+#define NODE_NOW "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 struct node {
 	struct store *store;
@@ -47,9 +54,17 @@ int64_t node_clock(void);
  * unless the server has refused just that. PQclear by the caller. Parameters are texts.
  */
 PGresult *node_ask(struct node *, const char *sql, int nparameters, const char *const *parameter, struct err *e);
+/* The same, of what has no answer. */
+int node_tell(struct node *, const char *sql, int nparameters, const char *const *parameter, struct err *e);
+int64_t node_int_at(const PGresult *, int row, int column);
+#define NODE_INT_TEXT 24
+/* As a parameter: it is in `buf`. */
+const char *node_int_text(int64_t value, char buf[static NODE_INT_TEXT]);
 bool node_connect(struct node *, struct err *e);
 void node_disconnect(struct node *);
 
+/* Until a lease from then, less a margin, it holds what is its own; `sent`: before that was heard. */
+void node_hold_from(struct node *, int64_t sent);
 /* A sign of life. False: it was not heard, or this node is fenced. */
 bool node_beat(struct node *);
 /* Whoever has not been heard of is given up; what such nodes held goes back, one after the other. */
@@ -58,5 +73,7 @@ void node_look_for_dead(struct node *);
 void node_fence(struct node *, const char *why);
 
 void *node_main(void *node);
+/* There is something to do for that thread. */
+void node_wake(struct node *);
 
 #endif
