@@ -117,5 +117,7 @@ const struct pg_counts *pg_counts(const struct pg *);
 /* Brings the database to this program's schema, under an advisory lock, whoever starts first; refuses a newer one and
  * one that is not ours. 0, or -1 with *e. */
 int pg_schema_check(PGconn *, struct err *e);
+/* The same where a process begins: what is to be done to the tables may take long, and so may another who does it. */
+int pg_schema_open(PGconn *, struct err *e);
 
 #endif

@@ -80,7 +80,7 @@ connect_engine(
 
 	if (conn == NULL)
 		return -1;
-	if (pg_schema_check(conn, e) < 0) {
+	if (pg_schema_open(conn, e) < 0) {
 		PQfinish(conn);
 		return -1;
 	}

@@ -8,12 +8,15 @@
  * says otherwise; what they are is in pg_tables.c.
  */
 #include "router/store/pg.h"
+
+#include "mta/base/log.h"
 #include "router/store/pg_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCK "1332836192" /* of the schema, for pg_advisory_xact_lock */
+#define LOCK  "1332836192" /* of the schema, for pg_advisory_xact_lock */
+#define BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
 
 /* Of tables: one that is there without ours belongs to somebody else. */
 #define OURS                                                                   \
@@ -191,14 +194,10 @@ check_version(PGconn *c, struct err *e)
 	return version < last_version() ? upgrade(c, version, e) : 0;
 }
 
-int
-pg_schema_check(PGconn *c, struct err *e)
+/* Ends the transaction that the caller has begun. */
+static int
+check(PGconn *c, struct err *e)
 {
-	if (script(c,
-		"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
-		"SELECT pg_advisory_xact_lock(" LOCK ")",
-		e) < 0)
-		return -1;
 	if (check_version(c, e) < 0 || number_events(c, e) < 0 ||
 	    script(c, "SELECT oiwake_trim(parent, 0, 0) FROM part_kind", e) <
 		0) {
@@ -206,4 +205,35 @@ pg_schema_check(PGconn *c, struct err *e)
 		return -1;
 	}
 	return script(c, "COMMIT", e);
+}
+
+int
+pg_schema_check(PGconn *c, struct err *e)
+{
+	return script(c, BEGIN "SELECT pg_advisory_xact_lock(" LOCK ")", e) < 0
+		   ? -1
+		   : check(c, e);
+}
+
+/* Tables are waited for no longer than ever: whoever waits for one keeps all
+ * that come after him from it. */
+int
+pg_schema_open(PGconn *c, struct err *e)
+{
+	long long first;
+
+	if (script(c, BEGIN "SET LOCAL statement_timeout = 0", e) < 0 ||
+	    ask_int(c, "SELECT pg_try_advisory_xact_lock(" LOCK ")::int",
+		&first, e) < 0)
+		return -1;
+	if (!first)
+		log_text(LOG_INFO, "store-wait",
+		    "another node is at the tables of store '%s'", PQdb(c));
+	if (!first && script(c,
+			  "SET LOCAL lock_timeout = '10min';"
+			  "SELECT pg_advisory_xact_lock(" LOCK ");"
+			  "SET LOCAL lock_timeout TO DEFAULT",
+			  e) < 0)
+		return -1;
+	return check(c, e);
 }

@@ -127,6 +127,50 @@ many_start_at_once(void **state)
 	PQfinish(c);
 }
 
+static void *
+open_in_thread(void *arg)
+{
+	PGconn *c = connect_to("%20-clock_timeout%3D50");
+	struct err *e = arg;
+	bool ok = pg_schema_open(c, e) == 0 &&
+		  ask(c, "SELECT count(*) FROM pg_settings WHERE"
+			 " name = 'lock_timeout' AND setting = '50'") == 1;
+
+	PQfinish(c);
+	return ok ? arg : NULL;
+}
+
+/* Whoever starts while another brings a large database up to date does not
+ * fail for that. */
+static void
+a_start_waits_for_who_is_at_the_tables(void **state)
+{
+	PGconn *holder = with_tables();
+	struct err e = ERR_INIT;
+	pthread_t thread;
+	bool ended = false;
+	void *ok;
+
+	(void)state;
+	ask(holder, "BEGIN");
+	ask(holder, "SELECT 1 FROM pg_advisory_xact_lock(1332836192)");
+	assert_int_equal(pthread_create(&thread, NULL, open_in_thread, &e), 0);
+	while (
+	    !ended &&
+	    ask(holder, "SELECT count(*) FROM pg_locks WHERE NOT granted"
+			" AND locktype = 'advisory' AND objid = 1332836192"
+			" AND database = (SELECT oid FROM pg_database"
+			"  WHERE datname = current_database())"
+			" AND clock_timestamp() - waitstart > '200 ms'") == 0)
+		ended = pthread_tryjoin_np(thread, &ok) == 0;
+	ask(holder, "COMMIT");
+	if (!ended)
+		pthread_join(thread, &ok);
+	if (ended || ok == NULL)
+		fail_msg("%s", e.text);
+	PQfinish(holder);
+}
+
 static void
 newer_is_refused(void **state)
 {
@@ -548,6 +592,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(many_start_at_once),
+		TEST(a_start_waits_for_who_is_at_the_tables),
 		TEST(newer_is_refused),
 		TEST(others_tables_are_refused),
 		TEST(marks_are_seen),
