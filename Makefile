@@ -73,7 +73,8 @@ $O/obj/router/reasons_table.o: conf/reasons.table
 CONSOLE := router/http/console
 $O/console/node_modules/.stamp: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
 	@mkdir -p $O/console && cp $^ $O/console
-	npm ci --prefix $O/console --silent --ignore-scripts --no-audit --no-fund --prefer-offline </dev/null || \
+	npm ci --prefix $O/console --silent --ignore-scripts --no-audit --no-fund \
+	    --prefer-offline --fetch-retries 5 </dev/null || \
 	    { echo "npm cannot get what the console needs ($<): is there a network?" >&2; exit 1; }
 	@touch $@
 $O/console/files.c: $(wildcard $(CONSOLE)/*.html $(CONSOLE)/*.css $(CONSOLE)/*.js $(CONSOLE)/*.svg) \
