@@ -197,20 +197,30 @@ take(struct pg *pg)
 
 /* -- waiting --------------------------------------------------------------- */
 
-/* Sends and receives what can be now, or waits until something can be. */
-static void
-turn(struct pg *pg)
+/* 1: not all is on its way, 0: all is, -1: the connection is gone. */
+static int
+flush(struct pg *pg)
 {
-	struct pollfd p = { .fd = PQsocket(pg->conn), .events = POLLIN };
-	int unsent = PQflush(pg->conn), n = -1;
+	int unsent = PQflush(pg->conn);
 
-	if (unsent > 0)
-		p.events |= POLLOUT;
-	else
+	if (unsent == 0)
 		pg->unsent = 0;
-	if (unsent >= 0)
-		n = poll(&p, 1, patience[pg->use]);
-	if (n < 0 && unsent >= 0 && errno == EINTR)
+	if (unsent < 0) {
+		/* What came before the end is taken even so. */
+		take(pg);
+		lose(pg);
+	}
+	return unsent;
+}
+
+/* Until one of `events` has come, and takes what is there. */
+static void
+await(struct pg *pg, short events)
+{
+	struct pollfd p = { .fd = PQsocket(pg->conn), .events = events };
+	int n = poll(&p, 1, patience[pg->use]);
+
+	if (n < 0 && errno == EINTR)
 		return;
 	/* What came before the end is taken even so. */
 	if (n <= 0 || ((p.revents & ~POLLOUT) && !PQconsumeInput(pg->conn))) {
@@ -218,6 +228,16 @@ turn(struct pg *pg)
 		lose(pg);
 	} else if (!take(pg))
 		lose(pg);
+}
+
+/* Sends and receives what can be now, or waits until something can be. */
+static void
+turn(struct pg *pg)
+{
+	int unsent = flush(pg);
+
+	if (unsent >= 0)
+		await(pg, unsent > 0 ? POLLIN | POLLOUT : POLLIN);
 }
 
 /* Asks for the answers up to that one. Those that were asked for are on their
@@ -249,12 +269,13 @@ pg_wait_rows(struct pg *pg, struct pg_answer *a)
 		turn(pg);
 }
 
-/* Until libpq's buffer is empty. */
+/* Until libpq's buffer is empty. Nobody waits for an answer then: the server
+ * has not been asked to give one yet. */
 static void
 drain(struct pg *pg)
 {
-	while (!pg_is_lost(pg) && PQflush(pg->conn) != 0)
-		turn(pg);
+	while (!pg_is_lost(pg) && flush(pg) > 0)
+		await(pg, POLLIN | POLLOUT);
 }
 
 void

@@ -353,6 +353,32 @@ a_large_body_comes_back(void **state)
 	free_message(r);
 }
 
+static int64_t
+server_process(void)
+{
+	return fixture_sql("SELECT min(pid) FROM pg_stat_activity WHERE"
+			   " datname = current_database() AND"
+			   " application_name LIKE '% store'");
+}
+
+/* Whatever piece of them the server takes at a time: a transaction that waits
+ * for an answer nobody has asked for ends with its connection. */
+static void
+large_bodies_need_one_connection(void **state)
+{
+	int64_t process = server_process();
+
+	(void)state;
+	assert_true(process > 0);
+	for (unsigned i = 1; i <= 8; i++) {
+		struct store_enqueue *r = new_message(1, DUE, i * (5u << 20));
+
+		assert_int_equal(ask_enqueue(r), STORE_OK);
+		assert_int_equal(server_process(), process);
+		free_message(r);
+	}
+}
+
 /* PostgreSQL takes no such bytes. */
 static void
 bytes_that_are_no_text_stop_nothing(void **state)
@@ -537,6 +563,7 @@ main(void)
 		STORE_TEST(only_the_culprit_is_rejected),
 		STORE_TEST(many_of_one_message_leave_at_once),
 		STORE_TEST(a_large_body_comes_back),
+		STORE_TEST(large_bodies_need_one_connection),
 		STORE_TEST(bytes_that_are_no_text_stop_nothing),
 		STORE_TEST(a_password_is_in_a_file_of_its_own),
 		STORE_TEST(a_wrong_password_is_not_said),
