@@ -173,26 +173,29 @@ read_by_row(struct pg *pg)
 		PQsetSingleRowMode(pg->conn);
 }
 
-/* Takes the answers that are there. False: the connection makes no sense. */
-static bool
+/* Takes the answers that are there. 1: there were some, 0: none, -1: the
+ * connection makes no sense. */
+static int
 take(struct pg *pg)
 {
 	struct pg_answer *a;
 	PGresult *result;
+	int some = 0;
 
 	while (
 	    (a = STAILQ_FIRST(&pg->waiting)) != NULL && !PQisBusy(pg->conn)) {
 		result = PQgetResult(pg->conn);
 		if (result == NULL && !a->said)
-			return false;
+			return -1;
 		if (result != NULL)
 			take_result(pg, a, result);
 		if (result == NULL || a->asked == PG_SYNCED) {
 			finish(pg);
 			read_by_row(pg);
 		}
+		some = 1;
 	}
-	return true;
+	return some;
 }
 
 /* -- waiting --------------------------------------------------------------- */
@@ -226,17 +229,22 @@ await(struct pg *pg, short events)
 	if (n <= 0 || ((p.revents & ~POLLOUT) && !PQconsumeInput(pg->conn))) {
 		take(pg);
 		lose(pg);
-	} else if (!take(pg))
+	} else if (take(pg) < 0)
 		lose(pg);
 }
 
-/* Sends and receives what can be now, or waits until something can be. */
+/* Sends and receives what can be now, or waits until something can be. Who
+ * sends reads as well, in libpq, and what it has read already makes no socket
+ * readable. */
 static void
 turn(struct pg *pg)
 {
 	int unsent = flush(pg);
+	int some = unsent >= 0 ? take(pg) : 1;
 
-	if (unsent >= 0)
+	if (some < 0)
+		lose(pg);
+	if (some == 0)
 		await(pg, unsent > 0 ? POLLIN | POLLOUT : POLLIN);
 }
 
