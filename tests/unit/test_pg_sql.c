@@ -7,6 +7,7 @@
 
 #include "router/store/pg.h"
 
+#include <poll.h>
 #include <pthread.h>
 
 #define DAY INT64_C(86400000)
@@ -408,6 +409,36 @@ nothing_is_scanned(void **state)
 	PQfinish(c);
 }
 
+/* -- a pipeline -------------------------------------------------------------
+ */
+
+/* libpq reads while it sends, whenever the server does not take more. */
+static void
+what_has_been_read_already_is_not_waited_for(void **state)
+{
+	PGconn *c = with_tables();
+	struct pollfd p = { .fd = PQsocket(c), .events = POLLIN };
+	struct pg *pg = pg_new(PG_WRITE);
+	struct sql *q = pg_sql_of(pg);
+	struct stmt *st = sql_stmt(q, SQL_TALLY_STATE);
+	enum store_status status;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(pg_attach(pg, c, &e), 0);
+	pg_begin(pg, 0);
+	sql_ahead(q, st, "test");
+	assert_int_equal(PQsendFlushRequest(c), 1);
+	assert_int_equal(PQflush(c), 0);
+	assert_int_equal(poll(&p, 1, -1), 1);
+	assert_int_equal(PQconsumeInput(c), 1);
+	if (!sql_next(q, st, "test", &status, &e))
+		fail_msg("%s", e.text);
+	sql_reset(st);
+	assert_int_equal(pg_commit(pg, &e), STORE_OK);
+	pg_free(&pg);
+}
+
 /* -- the queue --------------------------------------------------------------
  */
 
@@ -599,6 +630,7 @@ main(void)
 		TEST(numbers_go_on),
 		TEST(every_statement_is_prepared),
 		TEST(nothing_is_scanned),
+		TEST(what_has_been_read_already_is_not_waited_for),
 		TEST(the_last_of_two_takes_the_message),
 		TEST(only_who_holds_it_removes_it),
 		TEST(old_parts_are_dropped),
