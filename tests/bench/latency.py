@@ -70,7 +70,8 @@ def answer_times(port, rate, seconds, size, sessions):
         now = time.monotonic()
         while sent < total and idle and start + sent / rate <= now:
             late += now - (start + sent / rate) > 0.02
-            idle.pop().envelope()
+            # The one that has rested longest: none of them is to become idle for the server.
+            idle.pop(0).envelope()
             sent += 1
         wait = start + sent / rate - now if sent < total and idle else 1.0
         for key, _ in selector.select(max(wait, 0)):
