@@ -223,6 +223,18 @@ fixture_reopen(struct err *e)
 	return the->store == NULL ? -1 : 0;
 }
 
+/* With the lease of the default: by it a database limits its statements, and
+ * what is large takes its time. */
+static inline void
+fixture_take_time(void)
+{
+	struct err e = ERR_INIT;
+
+	the->config.lease = 30000;
+	if (fixture_reopen(&e) < 0)
+		fail_msg("%s", e.text);
+}
+
 /* In a fresh directory under `parent`. */
 static inline void
 fixture_open(const char *parent, uint64_t reserve)
