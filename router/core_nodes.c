@@ -367,7 +367,15 @@ same_nodes(const struct nodes *ns)
 	return same;
 }
 
-/* Who was not for us may be by now, and who is gone may have been for whom it was. */
+/* Who was not for us may be by now, and who is gone may have been for whom it was; what nobody has a source for is
+ * found out anew. */
+static void
+sources_changed(struct nodes *ns)
+{
+	nodes_trouble(ns, NODE_TROUBLE_SOURCES, "");
+	queue_avoid_none(ns->core->queue);
+}
+
 static void
 take_nodes(struct nodes *ns)
 {
@@ -380,7 +388,7 @@ take_nodes(struct nodes *ns)
 	ns->nfound = 0;
 	if (same)
 		return;
-	queue_avoid_none(ns->core->queue);
+	sources_changed(ns);
 	core_wake(ns->core);
 }
 
@@ -460,7 +468,7 @@ look_at_sources(struct nodes *ns)
 		return;
 	log_text(LOG_INFO, "node", "its sources are: %s",
 	    node_sources_text(ns->here));
-	queue_avoid_none(c->queue);
+	sources_changed(ns);
 	lanes_take(c->lanes, is_lost, take_again, c);
 }
 

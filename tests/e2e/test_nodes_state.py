@@ -145,10 +145,12 @@ def test_nobody_has_a_source():
     c.stop()
     send(a, "user@docomo.ne.jp")
     h.wait_until(lambda: any("no node" in n["trouble"] for n in by_name(b).values()), "the trouble is told", 20)
-    waits, = b.json("queue list")
-    h.check("no node that lives has a source" in waits["last"], f"why it waits: {waits['last']}")
+    h.wait_until(lambda: [w for w in b.json("queue list") if "no node that lives has a source" in w["last"]],
+                 "why it waits")
     c.start()
     h.wait_until(lambda: by_name(b).get("c", {}).get("sources") == ["tokyo3"], "b knows what c has")
+    # Who has not heard of c yet would find again that nobody has one, and let it wait.
+    h.wait_until(lambda: not any(n["trouble"] for n in by_name(b).values()), "the trouble is over", 20)
     b.json("queue retry", "--domain", "docomo.ne.jp")
     h.wait_until(lambda: c.finals("user@docomo.ne.jp"), "c sends it", 60)
 
