@@ -160,9 +160,9 @@ not_recorded(struct courier *c, const struct store_begin *begin)
 bool
 courier_holds(struct courier *c)
 {
-	const struct session *s = c->session;
+	unsigned term = store_term(c->session->io->store);
 
-	if (store_holds(s->io->store))
+	if (term != 0 && term == c->delivery->term)
 		return true;
 	if (!c->delivery->untried)
 		log_text(LOG_WARN, "begin",

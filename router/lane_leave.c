@@ -91,6 +91,7 @@ leaves_guard(const struct lane *l, const struct delivery *d, int64_t now)
 void
 lane_leaves(struct lane *l, struct delivery *d, int64_t now)
 {
+	d->term = store_term(l->lanes->core->store);
 	d->number = pace_start(&l->pace, (unsigned)d->n, now,
 	    l->scale * lane_part_of_rate(l, now));
 	shared_start(l->rate, d->n);

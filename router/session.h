@@ -50,6 +50,7 @@ struct delivery {
 	struct recipient **recipients;     /* core's; the courier reads their addresses */
 	struct smtp_client_rcpt *rcpt;     /* n; address formatted by the courier */
 	struct quota_ticket quota;         /* core: of a ses path, see quota.h */
+	unsigned term;                     /* core: what it counts in is reserved in that one, see store_term */
 	struct route route;                /* of all n; strings outlive it */
 	bool raw;                          /* rule or shape: irregular local parts unquoted */
 

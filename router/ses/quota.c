@@ -603,7 +603,6 @@ quotas_start(struct quotas *qs, const char *path, unsigned n, bool simulator,
 	t->second = pace_start(&t->quota->second, n, now,
 	    scale * part_of_rate(t->quota, now));
 	shared_start(t->quota->second_part, n);
-	shared_end(t->quota->second_part, n, now);
 	if (t->counted)
 		start_day(t, n, now);
 	TAILQ_INSERT_TAIL(&t->quota->out, t, link);
@@ -617,6 +616,7 @@ quotas_end(struct quota_ticket *t, int64_t now)
 		return;
 	TAILQ_REMOVE(&t->quota->out, t, link);
 	pace_end(&t->quota->second, t->second, t->n, now);
+	shared_end(t->quota->second_part, t->n, now);
 	if (t->counted && t->quota->day_part == NULL)
 		pace_end(&t->quota->day, t->day, t->n, now);
 	else if (t->counted)

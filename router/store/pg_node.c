@@ -179,6 +179,8 @@ node_int_text(int64_t value, char buf[static NODE_INT_TEXT])
 void
 node_hold_from(struct node *n, int64_t sent)
 {
+	if (node_clock() >= atomic_load(&n->held_until))
+		atomic_fetch_add(&n->term, 1);
 	atomic_store(
 	    &n->held_until, sent + n->lease - n->lease / NODE_MARGIN_PART);
 }
@@ -448,12 +450,22 @@ store_leads(const struct store *s)
 	       (atomic_load(&s->node->leads) && store_holds(s));
 }
 
+unsigned
+store_term(const struct store *s)
+{
+	bool held = s->node == NULL ||
+		    (!atomic_load(&s->fenced) &&
+			node_clock() < atomic_load(&s->node->held_until));
+
+	if (!held)
+		return 0;
+	return s->node != NULL ? atomic_load(&s->node->term) : 1;
+}
+
 bool
 store_holds(const struct store *s)
 {
-	return s->node == NULL ||
-	       (!atomic_load(&s->fenced) &&
-		   node_clock() < atomic_load(&s->node->held_until));
+	return store_term(s) != 0;
 }
 
 size_t

@@ -26,6 +26,7 @@ struct node {
 	bool started;
 	int wake;                    /* eventfd */
 	_Atomic(int64_t) held_until; /* ms of node_clock */
+	_Atomic(unsigned) term;      /* of those without a gap */
 	_Atomic(bool) draining, fenced, stopping, leads;
 	_Atomic(unsigned) changes;   /* others are to be told of them */
 

@@ -498,6 +498,9 @@ void store_abandon(struct store *);
 /* What is in memory is this node's for some time yet: to be asked before each final dot. By a clock that goes on while
  * the process or the machine is stopped. Any thread. */
 bool store_holds(const struct store *);
+/* The same number for as long as that is so without a gap, another one after it; 0: it is not so now. What was reserved
+ * for this node before a gap may be another's since. Any thread. */
+unsigned store_term(const struct store *);
 /* Of the nodes that live one does what is to be done once for all of them, and it is this one. With SQLite it is always.
  * When the one that does dies another follows within seconds, and for as long there may be none. Any thread. */
 bool store_leads(const struct store *);

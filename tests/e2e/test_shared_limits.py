@@ -9,6 +9,7 @@ import time
 import harness as h
 from load import Load
 from oiwake import Sandbox, nodes
+from postgres import Proxy, cluster, database_of
 from test_carriers import most_in_a_window
 
 DOCOMO = "user{}@docomo.ne.jp"
@@ -121,6 +122,43 @@ def test_account():
         n.wait_empty()
     h.equal(len(accepted_by_ses(net)), 180, "recipients that SES has taken in the end")
     h.equal(refused_by_ses(net), [], "refused for the rate or the quota")
+
+
+def silences(lease, times, seconds):
+    """Two nodes with mail for SES at 10/s, whose database says nothing for a while, and again."""
+    net = Sandbox()
+    net.control("set ses rate 10")
+    db = cluster()
+    url = db.database()
+    way = Proxy(db.port)
+
+    def by_proxy(config):
+        config.text = config.text.replace(url, db.url(database_of(url), way.port)).replace("lease = 2s", f"lease = {lease}")
+
+    both = nodes(net, store=url, each=by_proxy, ses="api", rate=0)
+    for i, n in enumerate(both):
+        for k in range(50):
+            send(n, f"user{i}x{k}@ses.test")
+    h.wait_until(lambda: all(n.log.events("sent") for n in both), "both of them send")
+    for _ in range(times):
+        way.stall()
+        time.sleep(seconds)
+        before = len(accepted_by_ses(net))
+        way.resume()
+        h.wait_until(lambda: len(accepted_by_ses(net)) > before + 5, "they go on")
+    for n in both:
+        n.wait_empty()
+    h.equal(refused_by_ses(net), [], "refused for the rate")
+
+
+def test_rate_after_silence():
+    """What nodes began while the database was silent does not leave all at once when it is back"""
+    silences("20s", times=3, seconds=3)
+
+
+def test_rate_after_long_silence():
+    """Nor what they began before others might have what was theirs"""
+    silences("2s", times=2, seconds=8)
 
 
 def test_warm_up():

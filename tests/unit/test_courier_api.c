@@ -51,7 +51,8 @@ static struct {
 
 	/* the store */
 	struct store_begin *begun; /* not answered yet */
-	bool shared, lost;	   /* with other nodes; they have taken all back */
+	bool shared;		   /* with other nodes */
+	unsigned term;		   /* 0: they have taken all back */
 
 	/* what the core is told */
 	unsigned done, closed;
@@ -118,11 +119,11 @@ store_is_shared(const struct store *store)
 	return the.shared;
 }
 
-bool
-store_holds(const struct store *store)
+unsigned
+store_term(const struct store *store)
 {
 	(void)store;
-	return !the.lost;
+	return the.term;
 }
 
 void
@@ -210,6 +211,7 @@ set_up(void **state)
 	memset(&the, 0, sizeof(the));
 	the.base = event_base_new();
 	listen_as_ses();
+	the.term = 1;
 	the.status = 200;
 	the.answer = "{\"MessageId\":\"" SES_ID "\"}";
 	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", the.port);
@@ -265,6 +267,7 @@ prepare(bool with_body)
 	free(d->rcpt);
 	memset(d, 0, sizeof(*d));
 	d->session = the.session;
+	d->term = the.term;
 	d->message = the.message;
 	d->n = 1;
 	d->recipients = &the.recipient;
@@ -437,7 +440,21 @@ a_node_that_has_lost_it(void **state)
 	(void)state;
 	the.shared = true;
 	open_session();
-	the.lost = true;
+	the.term = 0;
+	answer_begin(STORE_OK, NULL);
+	run_until(&the.done, 1);
+	assert_true(the.delivery.untried);
+	assert_int_equal(the.requests, 0);
+}
+
+/* Held again, after a time in which others may have used what was reserved for it. */
+static void
+a_node_that_had_lost_it(void **state)
+{
+	(void)state;
+	the.shared = true;
+	open_session();
+	the.term++;
 	answer_begin(STORE_OK, NULL);
 	run_until(&the.done, 1);
 	assert_true(the.delivery.untried);
@@ -621,6 +638,7 @@ main(void)
 		TEST(without_permission),
 		TEST(a_node_that_holds_it),
 		TEST(a_node_that_has_lost_it),
+		TEST(a_node_that_had_lost_it),
 		TEST(errors_leave_the_session),
 		TEST(trouble_ends_it),
 		TEST(an_answer_that_never_comes),

@@ -546,6 +546,27 @@ test_namesake_is_gone(void **state)
 	other_close(b);
 }
 
+/* -- not heard of for a while -------------------------------------------- */
+
+/* It is the same node still, but between there was a time without it. */
+static void
+test_terms(void **state)
+{
+	PGconn *conn = PQconnectdb(the->url);
+	unsigned before = store_term(the->store);
+
+	(void)state;
+	assert_int_not_equal(before, 0);
+	assert_int_equal(store_term(the->store), before);
+	PQclear(PQexec(conn, "BEGIN"));
+	PQclear(PQexec(conn, "LOCK TABLE node IN SHARE MODE")); /* no beats */
+	WAIT_UNTIL(store_term(the->store) == 0);
+	assert_false(store_holds(the->store));
+	PQfinish(conn);
+	WAIT_UNTIL(store_holds(the->store));
+	assert_int_equal(store_term(the->store), before + 1);
+}
+
 /* -- whether a process runs
  * ----------------------------------------------------- */
 
@@ -601,6 +622,7 @@ main(void)
 		NODES_TEST(test_changes_are_told),
 		NODES_TEST(test_marks_tell_without_notifications),
 		NODES_TEST(test_namesake_is_gone),
+		NODES_TEST(test_terms),
 	};
 	int failed = cmocka_run_group_tests(anywhere, NULL, NULL);
 
