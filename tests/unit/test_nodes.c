@@ -563,8 +563,7 @@ test_terms(void **state)
 	WAIT_UNTIL(store_term(the->store) == 0);
 	assert_false(store_holds(the->store));
 	PQfinish(conn);
-	WAIT_UNTIL(store_holds(the->store));
-	assert_int_equal(store_term(the->store), before + 1);
+	WAIT_UNTIL(store_term(the->store) > before);
 }
 
 /* -- whether a process runs
