@@ -294,6 +294,7 @@ reasons_find(const struct reasons *t, const struct reasons_query *q,
 	memset(a.lines, 0, WORDS(t->nlines) * sizeof(a.lines[0]));
 	a.has_status = reasons_status_parts(q->enhanced, a.status);
 	a.len = reasons_fold(a.text, sizeof(a.text), q->text, strlen(q->text));
+	reasons_blank_addresses(a.text, a.len);
 	reasons_systems_of(&t->systems, q, &a.systems);
 	reasons_sieve_run(t->sieve, a.text, a.len, found, &a);
 	*answer = (struct reasons_answer){ .reason = "undefined",

@@ -62,6 +62,9 @@ bool reasons_status_fits(const struct status_pattern *, const short part[3]);
 
 /* Lower case, runs of blanks as one, the typographic apostrophe as the plain one; returns the length. */
 size_t reasons_fold(char *out, size_t room, const char *text, size_t len);
+/* Of a folded text: each address's local part and domain become as many x. Whoever is called bookworm or marble has
+ * neither a worm nor an RBL. */
+void reasons_blank_addresses(char *text, size_t len);
 
 /* -- patterns ------------------------------------------------------------------------------------- */
 

@@ -230,6 +230,18 @@ static const struct {
 
 /* -- words and patterns --------------------------------------------------- */
 
+/* It would wait for ever: texts are without theirs. */
+static bool
+has_address(const char *literal)
+{
+	char blank[REASONS_WORDS_MAX + 1];
+	size_t n = strlen(literal);
+
+	memcpy(blank, literal, n + 1);
+	reasons_blank_addresses(blank, n);
+	return strcmp(blank, literal) != 0;
+}
+
 /* The number of a literal; a new one the first time. */
 static int
 literal_of(struct reading *r, const char *literal, uint32_t *number)
@@ -237,6 +249,9 @@ literal_of(struct reading *r, const char *literal, uint32_t *number)
 	struct reasons *t = r->table;
 	void *known = map_get(r->known, literal);
 
+	if (has_address(literal))
+		return mistake(r, r->lexer.token_line,
+		    "no address is found in a text: '%s'", literal);
 	if (known != NULL) {
 		*number = (uint32_t)(uintptr_t)known - 1;
 		return 0;

@@ -177,3 +177,32 @@ reasons_fold(char *out, size_t room, const char *text, size_t len)
 	out[n] = '\0';
 	return n;
 }
+
+/* What separates in a text ends it here, whatever RFC 5321 has room for: "to=taro@example.jp", "宛先taro@example.jp". */
+static bool
+is_of_address(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("._+-", c) != NULL);
+}
+
+void
+reasons_blank_addresses(char *text, size_t len)
+{
+	char *end = text + len, *p = text, *at;
+
+	for (; (at = memchr(p, '@', (size_t)(end - p))) != NULL; p = at + 1) {
+		char *local = at, *last = at + 1;
+
+		while (local > text && is_of_address(local[-1]))
+			local--;
+		/* "taro@example.jp... User unknown" */
+		while (last < end && is_of_address(*last) &&
+		       strncmp(last, "..", 2) != 0)
+			last++;
+		if (local == at || last == at + 1)
+			continue;
+		memset(local, 'x', (size_t)(at - local));
+		memset(at + 1, 'x', (size_t)(last - at - 1));
+	}
+}

@@ -70,6 +70,9 @@ static const struct {
 	{ "any \"no end -> expired # x\n", "t:1: the text has no end: '\"' missing\n" },
 	{ "any /no end -> expired # x\n", "t:1: the pattern has no end: '/' missing\n" },
 	{ "any \"ab\" -> expired # x\n", "t:1: a text has from 3 to 200 characters\n" },
+	{ "any \"from\" \"spam to Abuse@example.jp\" -> expired # x\n",
+	    "t:1: no address is found in a text: 'spam to abuse@example.jp'\n" },
+	{ "any /\\S+ abuse@example\\.jp/ -> expired # x\n", "t:1: no address is found in a text: ' abuse@example.jp'\n" },
 	{ "any /a.b/ -> expired # x\n", "t:1: the pattern has no plain part of 3 characters outside of its groups\n" },
 	{ "any /(abc|def)/ -> expired # x\n", "t:1: the pattern has no plain part of 3 characters outside of its groups\n" },
 	{ "any /abc|def/ -> expired # x\n", "t:1: write the alternatives as patterns of their own\n" },
@@ -166,7 +169,9 @@ static const char conditions[] =
     "any form qmail \"said\" -> mailererror # 7\n"
     "any /q(?:u|x)ota (\\d+) exceeded/ -> systemfull # 8\n"
     "any \"it's full\" -> mesgtoobig # 9\n"
-    "any code 4xx text -> onhold # 10\n";
+    "any code 4xx text -> onhold # 10\n"
+    "any \"worm\" -> virusdetected # 11\n"
+    "any /user [^ ]+@\\S+ gone/ -> userunknown # 12\n";
 
 /* clang-format off */
 static const struct {
@@ -201,6 +206,16 @@ static const struct {
 	{ "", "", "", STAGE_DOT, 450, "", "what", "", 10 },
 	{ "", "", "", STAGE_DOT, 450, "", " ", "", 0 },
 	{ "", "", "", STAGE_DOT, 550, "", "what", "", 0 },
+	/* What stands in an address is nobody's word. */
+	{ "", "", "", STAGE_RCPT, 550, "", "<bookworm@example.jp>", "", 0 },
+	{ "", "", "", STAGE_RCPT, 550, "", "taro@worm.example", "", 0 },
+	{ "", "", "", STAGE_RCPT, 550, "", "to=worm.@worm-.jp", "", 0 },
+	{ "", "", "", STAGE_RCPT, 550, "", "worm@", "", 11 },
+	{ "", "", "", STAGE_RCPT, 550, "", "@worm", "", 11 },
+	{ "", "", "", STAGE_RCPT, 550, "", "taro@example.jp...worm", "", 11 },
+	{ "", "", "", STAGE_RCPT, 550, "", "worm=taro@example.jp", "", 11 },
+	{ "", "", "", STAGE_RCPT, 550, "", "taro@example.jp\xe3\x81\xafworm", "", 11 },
+	{ "", "", "", STAGE_RCPT, 550, "", "User worm@worm.jp gone", "", 12 },
 };
 /* clang-format on */
 
