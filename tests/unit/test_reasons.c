@@ -373,6 +373,14 @@ static const struct {
 	{ "", "", "example.jp", STAGE_RCPT, 450, "4.7.1", "Greylisted, try again", "onhold", false },
 	{ "", "", "example.jp", STAGE_RCPT, 556, "5.1.10", "null MX", "notaccept", true },
 	{ "", "", "example.jp", STAGE_NONE, 0, "5.1.6", "", "hasmoved", true },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.1.1", "<bookworm@example.jp>: User unknown", "userunknown", true },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.1.1", "User marble unknown", "userunknown", true },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "", "\xe5\xae\x9b\xe5\x85\x88\xe3\x81\xae\xe3\x83\xa1\xe3\x83\xbc\xe3\x83\xab\xe3\x82\xa2\xe3\x83\x89\xe3\x83\xac\xe3\x82\xb9\xe3\x81\xaf\xe5\xad\x98\xe5\x9c\xa8\xe3\x81\x97\xe3\x81\xbe\xe3\x81\x9b\xe3\x82\x93", "userunknown", true },
+	{ "", "", "example.jp", STAGE_RCPT, 450, "4.1.1", "<x@example.jp>: Recipient address rejected: unverified address: connect to 192.0.2.1[192.0.2.1]:25: Connection refused", "networkerror", false },
+	{ "", "", "example.jp", STAGE_CONNECT, 421, "4.7.0", "Too many connections from your host", "toomanyconn", false },
+	{ "", "", "example.jp", STAGE_DOT, 550, "5.7.1", "Blocked by SpamAssassin", "spamdetected", false },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.2.1", "This mailbox has been blocked due to inactivity", "suspend", false },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "The user has chosen to receive mail from known senders only", "filtered", false },
 	/* A block of our address is no fault of the recipient, whatever words it has for it. */
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "Your IP address has a bad reputation", "badreputation", false },
 };
