@@ -77,11 +77,13 @@ static const char *const failures[] = {
 	NULL,
 };
 
-/* A line that gives help, or speaks of the one who wrote. */
+/* A line that gives help, speaks of the one who wrote, or is of a header. */
 static const char *const asides[] = {
 	"contact", "postmaster", "mailto:", "sender:", "from:", "reply to",
 	"your address", "help", "support", "http:", "https:", "admin",
-	"お問い合わせ", "差出人", "送信者", "発信者", NULL,
+	"お問い合わせ", "差出人", "送信者", "発信者",
+	"message-id", "in-reply-to", "references:", "received:", "return-path",
+	"list-id", "list-unsubscribe", NULL,
 };
 /* A line that gives the reason in its own words. */
 static const char *const labels[] = { "reason:", "理由", "原因", "grund:",
@@ -198,15 +200,11 @@ form_any(struct form_walk *w, const struct form_input *in)
 		struct piece line;
 		const struct form_line *row;
 
-		line = form_trim(
+		line = form_without_ornament(
 		    (struct piece){ p, len < SENTENCE ? len : SENTENCE });
 		p = *end == '\0' ? end : end + 1;
 		if (line.len == 0 || *line.at == '>')
 			continue;
-		while (line.len > 0 && *line.at == '-') {
-			line.at++;
-			line.len--;
-		}
 		row = form_line_find(line.at, line.len, &rest);
 		if (row != NULL && row->is & LINE_END)
 			break;

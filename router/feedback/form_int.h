@@ -72,6 +72,7 @@ bool form_same(struct piece, struct piece); /* but for case */
 bool form_has(struct piece, const char *words); /* but for case of ASCII; words in lower case */
 bool form_has_any(struct piece, const char *const *words); /* ends with NULL */
 struct piece form_trim(struct piece); /* without white space around it */
+struct piece form_without_ornament(struct piece line); /* nor the dashes and the like before it */
 struct piece form_behind(struct piece, size_t n); /* without its first n bytes; n <= len */
 /* The value of that field of a header with one field a line, len 0 when it has none. */
 struct piece form_field(const char *header, const char *name);

@@ -21,6 +21,7 @@ const struct form_line form_provider_lines[] = {
 	{ "message will be retried for", "gmail", LINE_SELF | LINE_DELAY },
 	{ "there was a problem delivering your message to", "gmail", MARK_ONE | LINE_SELF },
 	{ "there was a temporary problem delivering your message to", "gmail", MARK_ONE | LINE_SELF | LINE_DELAY },
+	{ "the error that the other server returned was:", "gmail", LINE_WHY | LINE_SAID },
 	{ "the response from the remote server was:", "gmail", LINE_WHY },
 	{ "the response was:", "gmail", LINE_WHY },
 	{ "learn more here:", NULL, LINE_SKIP },

@@ -18,18 +18,22 @@ is_ornament(char c)
 	       c == '#' || c == '_' || c == '|' || c == '\r';
 }
 
+struct piece
+form_without_ornament(struct piece line)
+{
+	while (line.len > 0 && is_ornament(*line.at))
+		line = form_behind(line, 1);
+	return form_trim(line);
+}
+
 static struct text_line
 line_of(const char *p, size_t len)
 {
-	struct text_line l = { .raw = { p, len }, .text = { p, len } };
+	struct text_line l = { .raw = { p, len } };
 
-	while (l.text.len > 0 && is_ornament(*l.text.at))
-		l.text = form_behind(l.text, 1);
+	l.text = form_without_ornament(l.raw);
 	while (l.indent < len && isspace((unsigned char)p[l.indent]))
 		l.indent++;
-	while (
-	    l.text.len > 0 && isspace((unsigned char)l.text.at[l.text.len - 1]))
-		l.text.len--;
 	return l;
 }
 

@@ -45,6 +45,12 @@ static const char *const markers[] = {
 	"your message follows",
 	"your original",
 	"元のメッセージ",
+	"元のメール",
+	"以下は元の",
+	"以下は送信された",
+	"送信されたメールの内容",
+	"オリジナルメール",
+	"オリジナルメッセージ",
 	"原文",
 };
 

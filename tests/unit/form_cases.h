@@ -393,6 +393,20 @@ static const struct form_case {
 	  "gmail", REPORT_BOUNCE,
 	  { { "jiro@example.com", 550, "5.1.1", STAGE_NONE, "nobody",
 	      NULL } } },
+	{ AS_USUAL, "gmail between", "Mail Delivery Subsystem "
+	  "<mailer-daemon@googlemail.com>",
+	  "Delivery Status Notification (Failure)",
+	  "Delivery to the following recipient failed permanently:\n\n"
+	  "     jiro@example.com\n\n"
+	  "Technical details of permanent failure:\nGoogle tried to deliver "
+	  "your message, but it was rejected by the server for the recipient "
+	  "domain example.com by mx.example.com. [192.0.2.7].\n\n"
+	  "The error that the other server returned was:\n"
+	  "550 5.1.1 <jiro@example.com>: nobody\n\n"
+	  "----- Original message -----\n\nhanako@example.com\n",
+	  "gmail", REPORT_BOUNCE,
+	  { { "jiro@example.com", 550, "5.1.1", STAGE_NONE, "nobody",
+	      NULL } } },
 	{ AS_USUAL, "gmail of late", "Mail Delivery Subsystem "
 	  "<mailer-daemon@googlemail.com>",
 	  "Delivery Status Notification (Failure)",
@@ -484,6 +498,25 @@ static const struct form_case {
 	  "text", REPORT_BOUNCE,
 	  { { "jiro@example.ne.jp", 0, "", STAGE_NONE, "配信できません",
 	      NULL } } },
+	{ AS_USUAL,
+	  "nobody's form, the message behind it", "MAILER-DAEMON@mx.example.ne.jp",
+	  "配信エラーのお知らせ",
+	  "送信されたメールは以下の理由により配信できませんでした。\n\n"
+	  "宛先: <jiro@example.ne.jp>\n"
+	  "理由: 宛先のメールアドレスが存在しません。\n\n"
+	  "--- 以下は送信されたメールです ---\n"
+	  "From: x@send.example.jp\nTo: <hanako@example.com>\n",
+	  "text", REPORT_BOUNCE,
+	  { { "jiro@example.ne.jp", 0, "", STAGE_NONE, "存在しません",
+	      NULL } } },
+	{ AS_USUAL,
+	  "nobody's form, the message behind no line",
+	  "MAILER-DAEMON@mx.example.com", "Returned mail",
+	  "The mailbox of <jiro@example.com> is full, sorry.\n\n"
+	  "Message-ID: <1@send.example.jp>\n"
+	  "References: <2@send.example.jp>\n",
+	  "text", REPORT_BOUNCE,
+	  { { "jiro@example.com", 0, "", STAGE_NONE, "is full", NULL } } },
 	{ AS_USUAL, "nobody's form, in French", "postmaster@example.fr",
 	  "Échec de remise",
 	  "Bonjour,\n\nVotre message n'a pas pu être remis.\n"
