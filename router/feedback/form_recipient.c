@@ -109,6 +109,9 @@ form_remainder(struct piece rest, struct form_found *f)
 		return (struct piece){ rest.at, 0 };
 	if (rest.len > 8 && strncasecmp(rest.at, "<mailto:", 8) == 0)
 		return (struct piece){ rest.at, 0 };
+	/* Which error it is the transcript tells. */
+	if (rest.len > 15 && strncasecmp(rest.at, "(unrecoverable", 14) == 0)
+		return (struct piece){ rest.at, 0 };
 	if (rest.len > 15 && strncasecmp(rest.at, "(expanded from", 14) == 0) {
 		const char *end = memchr(rest.at, ')', rest.len);
 

@@ -11,18 +11,28 @@
 #include <string.h>
 #include <strings.h>
 
-static bool
-is_ornament(char c)
+/* How long the ornament is that the piece begins with; 0: none. */
+static size_t
+ornament_at(struct piece s)
 {
-	return c == ' ' || c == '\t' || c == '-' || c == '=' || c == '*' ||
-	       c == '#' || c == '_' || c == '|' || c == '\r';
+	static const char *const marks[] = { "\xe2\x96", "\xe2\x97", /* blocks */
+		"\xe2\x98\x85", "\xe2\x98\x86", "※", "・", "【", "［" };
+
+	if (s.len > 0 && strchr(" \t-=*#_|\r", *s.at) != NULL && *s.at != '\0')
+		return 1;
+	for (size_t i = 0; s.len >= 3 && i < sizeof marks / sizeof *marks; i++)
+		if (memcmp(s.at, marks[i], strlen(marks[i])) == 0)
+			return 3;
+	return 0;
 }
 
 struct piece
 form_without_ornament(struct piece line)
 {
-	while (line.len > 0 && is_ornament(*line.at))
-		line = form_behind(line, 1);
+	size_t n;
+
+	while ((n = ornament_at(line)) > 0)
+		line = form_behind(line, n);
 	return form_trim(line);
 }
 

@@ -382,6 +382,16 @@ static const struct form_case {
 	  "communigate", REPORT_BOUNCE,
 	  { { "jiro@example.com", 550, "5.1.1", STAGE_NONE, "nobody",
 	      "mx.example.com" } } },
+	{ AS_USUAL, "sendmail of old", "MAILER-DAEMON@example.ne.jp",
+	  "Returned mail",
+	  "   ----- The following addresses had delivery problems -----\n"
+	  "<jiro@example.com>   (unrecoverable error)\n\n"
+	  "   ----- Transcript of session follows -----\n"
+	  "... while talking to mx.example.com.:\n"
+	  ">>> RCPT To:<jiro@example.com>\n<<< 550 5.1.1 nobody\n",
+	  "sendmail", REPORT_BOUNCE,
+	  { { "jiro@example.com", 550, "5.1.1", STAGE_RCPT, "nobody",
+	      NULL } } },
 	{ AS_USUAL, "gmail of old", "Mail Delivery Subsystem "
 	  "<mailer-daemon@googlemail.com>",
 	  "Delivery Status Notification (Failure)",
@@ -517,6 +527,15 @@ static const struct form_case {
 	  "References: <2@send.example.jp>\n",
 	  "text", REPORT_BOUNCE,
 	  { { "jiro@example.com", 0, "", STAGE_NONE, "is full", NULL } } },
+	{ AS_USUAL,
+	  "nobody's form, with ornament", "postmaster@example.co.jp",
+	  "配信エラー通知",
+	  "下記のメールは配信できませんでした。\n\n"
+	  "■宛先\njiro@example.ne.jp\n\n"
+	  "■エラー内容\n容量を超えています。\n",
+	  "text", REPORT_BOUNCE,
+	  { { "jiro@example.ne.jp", 0, "", STAGE_NONE, "容量を超えています",
+	      NULL } } },
 	{ AS_USUAL, "nobody's form, in French", "postmaster@example.fr",
 	  "Échec de remise",
 	  "Bonjour,\n\nVotre message n'a pas pu être remis.\n"
