@@ -66,6 +66,8 @@ const struct form_line form_office_lines[] = {
 	{ "原始邮件标题", NULL, LINE_END },
 	{ "sent by microsoft exchange server", NULL, LINE_STOP },
 	{ "the following organization rejected your message:", "exchange", LINE_MARK | LINE_HOST },
+	{ "original message details", "exchange", LINE_STOP },
+	{ "reported error:", "exchange", LINE_SAID },
 
 	/* Domino, Notes, GroupWise */
 	{ "was not delivered to:", "domino", MARK_LIST },

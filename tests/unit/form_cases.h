@@ -536,6 +536,24 @@ static const struct form_case {
 	  "text", REPORT_BOUNCE,
 	  { { "jiro@example.ne.jp", 0, "", STAGE_NONE, "容量を超えています",
 	      NULL } } },
+	{ AS_USUAL,
+	  "nobody's form, what was sent behind the recipient",
+	  "postmaster@example.co.jp", "宛先不明のお知らせ",
+	  "お送りになったメールは、宛先が見つからないため配信されませんでした。\n\n"
+	  "送信先メールアドレス：jiro@example.ne.jp\n件名：hello\n",
+	  "text", REPORT_BOUNCE,
+	  { { "jiro@example.ne.jp", 0, "", STAGE_NONE, "宛先が見つからない",
+	      NULL } } },
+	{ AS_USUAL, "exchange online, its text alone",
+	  "Microsoft Outlook <postmaster@example.com>", "Undeliverable: hello",
+	  "Your message to jiro@example.com couldn't be delivered.\n\n"
+	  "jiro wasn't found at example.com.\n\n"
+	  "Original Message Details\nSender Address: x@send.example.jp\n"
+	  "Recipient Address: jiro@example.com\n\nError Details\n"
+	  "Reported error: 550 5.1.10 RESOLVER.ADR.RecipientNotFound; nobody\n",
+	  "exchange", REPORT_BOUNCE,
+	  { { "jiro@example.com", 550, "5.1.10", STAGE_NONE, "nobody",
+	      NULL } } },
 	{ AS_USUAL, "nobody's form, in French", "postmaster@example.fr",
 	  "Échec de remise",
 	  "Bonjour,\n\nVotre message n'a pas pu être remis.\n"
