@@ -168,14 +168,13 @@ def test_paused_longer_than_its_lease():
     net = Sandbox()
     a, b = nodes(net)
     epoch = by_name(a)["a"]["started"]
-    net.control("set ordinary mood tempmail")
+    net.control("set ordinary delay 3000")  # so that a has begun with them
     waiting = [ORDINARY.format(n) for n in range(30)]
-    b.pause()  # so that a has them in memory
     for to in waiting:
         send(a, to)
     a.pause()
-    b.resume()
-    net.control("set ordinary mood normal")
+    net.control("set ordinary delay 0")
+    h.wait_until(lambda: sorted(by_name(b)) == ["b"], "b knows that a is gone")
     h.wait_until(lambda: sum(len(b.finals(to)) for to in waiting) == 30, "b has sent all", 10 * LEASE)
     a.resume()
     h.wait_until(lambda: by_name(b).get("a", {}).get("health") == "ok" and by_name(b)["a"]["started"] != epoch,
