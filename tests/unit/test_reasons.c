@@ -381,6 +381,10 @@ static const struct {
 	{ "", "", "example.jp", STAGE_DOT, 550, "5.7.1", "Blocked by SpamAssassin", "spamdetected", false },
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.2.1", "This mailbox has been blocked due to inactivity", "suspend", false },
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "The user has chosen to receive mail from known senders only", "filtered", false },
+	{ "", "", "example.jp", STAGE_RCPT, 450, "4.7.1", "<x@example.jp>: Recipient address rejected: Service is unavailable", "blocked", false },
+	{ "", "", "example.jp", STAGE_RCPT, 554, "5.7.1", "<x@example.jp>: Recipient address rejected: You are not authorized", "policyviolation", false },
+	{ "", "", "example.jp", STAGE_RCPT, 554, "5.7.1", "<x@example.jp>: Recipient address rejected: Access denied", "userunknown", true },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "", "Access denied", "blocked", false },
 	/* A block of our address is no fault of the recipient, whatever words it has for it. */
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "Your IP address has a bad reputation", "badreputation", false },
 };
