@@ -385,6 +385,10 @@ static const struct {
 	{ "", "", "example.jp", STAGE_RCPT, 554, "5.7.1", "<x@example.jp>: Recipient address rejected: You are not authorized", "policyviolation", false },
 	{ "", "", "example.jp", STAGE_RCPT, 554, "5.7.1", "<x@example.jp>: Recipient address rejected: Access denied", "userunknown", true },
 	{ "", "", "example.jp", STAGE_RCPT, 550, "", "Access denied", "blocked", false },
+	{ "", "", "example.jp", STAGE_MAIL, 550, "5.7.1", "Your domain is not found in our list", "rejected", false },
+	{ "", "", "example.jp", STAGE_CONNECT, 550, "", "Unknown host [192.0.2.1]", "blocked", false },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "Sender's mailbox does not exist", "rejected", false },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.1.2", "Domain does not exist", "hostunknown", true },
 	/* A block of our address is no fault of the recipient, whatever words it has for it. */
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "Your IP address has a bad reputation", "badreputation", false },
 };
