@@ -389,6 +389,8 @@ static const struct {
 	{ "", "", "example.jp", STAGE_CONNECT, 550, "", "Unknown host [192.0.2.1]", "blocked", false },
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "Sender's mailbox does not exist", "rejected", false },
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.1.2", "Domain does not exist", "hostunknown", true },
+	{ "", "", "example.jp", STAGE_CONNECT, 554, "", "This server no longer accepts mail from your network", "blocked", false },
+	{ "", "", "example.jp", STAGE_RCPT, 550, "5.1.1", "The mailbox taro has been deleted", "userunknown", true },
 	/* A block of our address is no fault of the recipient, whatever words it has for it. */
 	{ "", "", "example.jp", STAGE_RCPT, 550, "5.7.1", "Your IP address has a bad reputation", "badreputation", false },
 };
