@@ -9,8 +9,10 @@
  *	holder	A recipient is held by a node's epoch, 0: it waits. Statements
  *		that begin or end an attempt touch it only when nobody else
  *		holds it.
- *	seq	of an event is chosen by its transaction (oiwake_seq()), and
- *		read below oiwake_horizon() only.
+ *	seq	of an event is chosen by its transaction (oiwake_seq()). Who
+ *		reads on from one to the next reads below oiwake_horizon()
+ *		only, and misses none; who looks for what happened is shown
+ *		all there is, newest first.
  *	trims	skip what somebody else is trimming.
  *
  * What a node held that is given up is taken back by SQL_NODE_*; nothing is
@@ -504,7 +506,7 @@ const char *const pg_sql[SQL_MAX] = {
 	    "SELECT " EVENT_COLUMNS
 	    ", $4::text = '' OR lower(sender) = lower($4::text" C ")"
 	    " FROM event"
-	    " WHERE seq BETWEEN $1 AND $2 AND seq < oiwake_horizon()"
+	    " WHERE seq BETWEEN $1 AND $2"
 	    " AND lower(recipient) = lower($3::text" C ")"
 	    " ORDER BY lower(recipient) DESC, seq DESC LIMIT $5",
 	/* Of whomever, and who is of that sender among them: $4 of all. */
@@ -512,12 +514,12 @@ const char *const pg_sql[SQL_MAX] = {
 	    "SELECT " EVENT_COLUMNS
 	    ", $3::text = '' OR lower(sender) = lower($3::text" C ")"
 	    " FROM event"
-	    " WHERE seq BETWEEN $1 AND $2 AND seq < oiwake_horizon()"
+	    " WHERE seq BETWEEN $1 AND $2"
 	    " ORDER BY seq DESC LIMIT $4",
 	[SQL_READ_RECIPIENT_EVENTS] =
 	    "SELECT " EVENT_COLUMNS " FROM event"
 	    " WHERE message = $1 AND idx = $2 AND seq > $3"
-	    " AND seq < oiwake_horizon() ORDER BY seq DESC LIMIT $4",
+	    " ORDER BY seq DESC LIMIT $4",
 	[SQL_READ_RECIPIENTS] =
 	    "SELECT idx FROM event WHERE message = $1 AND idx > $2"
 	    " UNION SELECT idx FROM recipient WHERE message = $1 AND idx > $2"

@@ -139,7 +139,7 @@ void
 store_search_events(struct store_reader *r, struct event_search *what,
     bool (*each)(void *, const struct event_row *), void *arg)
 {
-	int64_t last = store_read_last_event(r);
+	int64_t last;
 	struct search s = { .q = sql_of_reader(r),
 		.what = what,
 		.recipient =
@@ -150,12 +150,13 @@ store_search_events(struct store_reader *r, struct event_search *what,
 
 	if (what->since > 0)
 		s.after = store_read_event_before(r, what->since);
-	if (what->before > last + 1)
-		what->before = last + 1;
 	if (s.q->far) {
 		search_far(&s);
 		return;
 	}
+	last = store_read_last_event(r);
+	if (what->before > last + 1)
+		what->before = last + 1;
 	look_at_filters(&s);
 	if (!s.enough && what->rows > 0)
 		look_at(&s, 1);

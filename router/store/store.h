@@ -753,7 +753,8 @@ struct event_row {
 	int code;
 	const char *enhanced, *stage, *reason, *text, *peer, *remote_id;
 };
-/* The newest seq there is, and the oldest; 0: there are none. */
+/* The newest seq, and the oldest; 0: there are none. So that who reads on from one misses none, PostgreSQL's events of
+ * transactions that began after one that is not over are left out, here and by store_read_events. */
 int64_t store_read_last_event(struct store_reader *);
 int64_t store_read_first_event(struct store_reader *);
 /* The seq before the first event at or after that wall time: where reading on begins. */
@@ -762,8 +763,7 @@ int64_t store_read_event_before(struct store_reader *, int64_t since);
 size_t store_read_events(struct store_reader *, int64_t message, int64_t after, size_t limit,
     void (*each)(void *arg, const struct event_row *), void *arg);
 
-
-/* The log backwards: events of that recipient and of that sender's domain, letters in any case. */
+/* The log backwards, all that is there: events of that recipient and of that sender's domain, letters in any case. */
 struct event_search {
 	const char *recipient, *sender; /* NULL: any */
 	int64_t since;                /* wall ms: as store_read_event_before; 0: all */
