@@ -357,6 +357,12 @@ class Oiwake:
         text = self.cli(command, "--json", *args, status=status).stdout
         return [json.loads(line) for line in text.splitlines()]
 
+    def all_told(self):
+        """Who reads events from one to the next is told of none that an older transaction of the whole server may
+        come before. After this, of all that was committed before it."""
+        if self.config.store:
+            postgres.await_older_transactions(self.config.store)
+
     def ask(self, url):
         """The answer of the admin API, as the command line would get it; that costs a process each time."""
         try:

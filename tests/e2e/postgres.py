@@ -108,6 +108,13 @@ def psql(url, text):
     return [line.split("\t") for line in out.splitlines()]
 
 
+def await_older_transactions(url):
+    """Until none is under way that had begun before now: one of another test's may take its time."""
+    now = psql(url, "SELECT pg_snapshot_xmax(pg_current_snapshot())")[0][0]
+    h.wait_until(lambda: int(psql(url, "SELECT pg_snapshot_xmin(pg_current_snapshot())")[0][0]) >= int(now),
+                 "the end of older transactions")
+
+
 class Proxy:
     """Loopback TCP between a node and its database, one thread per direction of a connection."""
 

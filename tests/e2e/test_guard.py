@@ -111,6 +111,7 @@ def check_shown(ours, why):
     paused = ours.json("pause")
     h.equal([(p["kind"], p["name"], p["who"], p["why"]) for p in paused],
             [("mail", SCOPE, "guard", why)], "pauses")
+    ours.all_told()
     event, = ours.json("events", "--type", "Guard")
     h.equal((event["eventType"], event["guard"]["action"], event["guard"]["sender"],
              event["guard"]["carrier"], event["guard"]["evidence"]),

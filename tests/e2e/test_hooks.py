@@ -350,6 +350,7 @@ def test_reload():
     before = ours.config.text
     send(ours, "before@docomo.ne.jp")
     ours.wait_empty()
+    ours.all_told()
     ours.config.text = before + hook("app", one)
     ours.config.save()
     ours.cli("reload")
@@ -407,6 +408,7 @@ def test_command_line():
     ours.wait_empty()  # of the two rows, the one of two events comes first
     send(ours, UNKNOWN)
     ours.wait_empty()
+    ours.all_told()
     events = ours.json("events", "--since", "1h")
     h.equal(kinds(events), {"Send": 1, "Delivery": 1, "Bounce": 1}, "events")
     h.equal(kinds(ours.json("events", "--type", "Bounce")), {"Bounce": 1}, "bounces")

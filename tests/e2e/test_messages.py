@@ -114,6 +114,7 @@ def test_stories():
     h.check("rule own of rule set" in shown and "delivered" in shown, shown)
     h.check("asked by telephone" in ours.cli("messages", "barred@ordinary.test").stdout, "the CLI tells why")
     h.equal([r["to"] for r in ours.json("messages", "taro@docomo.ne.jp")], ["taro@docomo.ne.jp"], "--json")
+    ours.all_told()
     told = [e["eventType"] for e in ours.json("events", "--limit", "100")]
     h.check("Deferred" not in told, f"no application is told of attempts: {told}")
     ours.stop()

@@ -94,6 +94,7 @@ def test_guard():
     def levels(ours):
         return {r["name"]: r["level"] for r in ours.json("guard") if "level" in r}
 
+    a.all_told()
     h.wait_until(lambda: events(a) == events(b), "the same events")
     h.equal([e["guard"]["action"] for e in events(a)].count("paused"), 1, "once")
     h.wait_until(lambda: levels(a) == levels(b), "the same levels")

@@ -334,6 +334,7 @@ def test_top():
     ours.log.wait(lambda _: ours.attempts("deferred", "a@ordinary.test"), "a deferral")
     ours.log.wait(lambda _: ours.finals("user@ezweb.ne.jp"), "a delivery")
     ours.log.wait(lambda _: ours.finals("unknown-1@ezweb.ne.jp"), "a bounce")
+    ours.all_told()
     screen = ours.cli("top --once").stdout
     for words in (r"queued [23]", r"delivered at", r"^mta( +\d+){9} ", r"stopped and watched",
                   r"^group +softbank +until resumed +their maintenance",
