@@ -2,7 +2,7 @@
  * guard_nodes.c - the guard where there are other nodes.
  *
  * One node judges, by what all have counted: it reads that from the store every
- * few seconds, as at a start. What it does is kept, and the others do the same
+ * second, or less often where that takes long, as at a start. What it does is kept, and the others do the same
  * as soon as they have read it: pauses as such (pause.h), how fast what is
  * slowed may go, and who may go to see whether a way is open again.
  *
@@ -19,7 +19,7 @@
 #include "mta/base/log.h"
 #include "router/keep.h"
 
-#define EVERY	 3000 /* ms */
+#define EVERY	 1000 /* ms: what a bad list sends meanwhile is sent */
 #define PATIENCE 20   /* reading takes so small a part of the time */
 #define KIND	 "guard"
 
