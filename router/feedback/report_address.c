@@ -52,9 +52,10 @@ domain_stop(const char *p, const char *end)
 	const char *stop = p;
 
 	if (p < end && *p == '[') {
-		while (stop<end && * stop> ' ' && *stop != ']' &&
-		       stop - p < DOMAIN_LONG)
+		do
 			stop++;
+		while (stop < end && (is_domain(*stop) || *stop == ':') &&
+		       stop - p < DOMAIN_LONG);
 		return stop < end && *stop == ']' ? stop + 1 : p;
 	}
 	while (stop < end && is_domain(*stop) && stop - p < DOMAIN_LONG)

@@ -100,6 +100,21 @@ static const struct want wants[] = {
 		"Diagnostic-Code: x-unix; quota of a is exceeded\n") QUOTED,
 	    REPORT_BOUNCE, "a@x.example", "", STAGE_NONE, 0, "5.2.2",
 	    "quota of a is exceeded", "" },
+	{ "a domain in brackets",
+	    DAEMON REPORT HUMAN("Sorry.") STATUS(
+		"Final-Recipient: rfc822; a@[IPv6:2001:db8::1]\n"
+		"Action: failed\nStatus: 5.1.1\n"
+		"Diagnostic-Code: smtp; 550 5.1.1 no such user\n") QUOTED,
+	    REPORT_BOUNCE, "a@[ipv6:2001:db8::1]", "", STAGE_NONE, 550, "5.1.1",
+	    "no such user", "" },
+	{ "whatever else is in brackets is no domain",
+	    DAEMON REPORT HUMAN("Sorry.") STATUS(
+		"Original-Recipient: rfc822;a@x.example\n"
+		"Final-Recipient: rfc822; a@[#x>4]\n"
+		"Action: failed\nStatus: 5.1.1\n"
+		"Diagnostic-Code: smtp; 550 5.1.1 no such user\n") QUOTED,
+	    REPORT_BOUNCE, "a@x.example", "", STAGE_NONE, 550, "5.1.1",
+	    "no such user", "" },
 	{ "an address of RFC 6533",
 	    DAEMON REPORT HUMAN("Sorry.") STATUS(
 		"Final-Recipient: utf-8; \\x{592A}@x.example\n"
