@@ -363,23 +363,28 @@ class LogLines(Lines):
 
 # -- sockets -----------------------------------------------------------------------------------
 
-_given = set()
+_given = []
 
 
 def free_port(address="127.0.0.1"):
-    """A port that nothing listens on and that this process has not given out before; below those
+    """A port that nothing listens on and that no test of this machine has been given; below those
     that the kernel gives to whoever connects, so that it is still free when it is used."""
     while True:
         port = random.randrange(10000, 32000)
-        if port in _given:
+        # Whoever has this name has the port, until its process ends.
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0oiwake-test-port-{port}")
+        except OSError:
+            claim.close()
             continue
+        _given.append(claim)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 s.bind((address, port))
             except OSError:
                 continue
-        _given.add(port)
         return port
 
 
